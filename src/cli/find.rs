@@ -45,7 +45,7 @@ pub(super) fn unknown(store: &Store, text: &str) -> anyhow::Result<String> {
     let hint = match nearest(text, names.iter().map(String::as_str)) {
         Some(nearest) => format!("did you mean {nearest:?}?"),
         None if store.reads_in_scope_anywhere()? => {
-            "only what is in scope is read (source.read): it is not in scope, or check the spelling"
+            "only what is in scope is read (read = \"in_scope\", or chosen as the cheaper strategy): it is not in scope, or check the spelling"
                 .to_owned()
         }
         None => "run a cycle first, or check the spelling".to_owned(),

@@ -148,7 +148,7 @@ async fn fetch(
     let read: Result<Result<Found, String>, graph::Error> =
         interrupt.guard(Box::pin(reading)).await?;
     let found = read.map_err(|error| {
-        let remedy = error.remedy();
+        let remedy = error.remedy(&source.section());
         let error = anyhow::Error::new(cycle::Error::from(error));
         match remedy {
             Some(remedy) => anyhow::anyhow!("{error:#}; {remedy}"),

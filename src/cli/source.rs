@@ -18,7 +18,7 @@ use super::output::{Output, is_standard_output};
 use crate::config::{Config, Job, SourceJobs};
 use crate::cycle::{self, Agent};
 use crate::engine::redact::Pseudonyms;
-use crate::graph::{Snapshot, SnapshotError, Supposed};
+use crate::graph::{self, SnapshotError, Snapshots, Supposed, write_snapshots};
 use crate::report::{SnapshotNote, source as report};
 use crate::scheduler;
 use crate::store::{StateKey, Store};
@@ -37,7 +37,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         source: Option<String>,
     },
-    /// Save everything that the jobs read from the tenant to a file, for plan --source
+    /// Save everything that the jobs read from the tenant, or from several, to a file, for plan --source
     Snapshot(Arguments),
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The source to read, of several
+    /// The source to read, of several; without it, all of them
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 
@@ -142,25 +142,33 @@ async fn snapshot(
         attributes,
     } = arguments;
     let config = load::config(output, file)?;
-    let of = one_source(&config, source.as_deref())?;
-    let wanted = cycle::source::wanted(&of.jobs, attributes).map_err(Usage)?;
+    let mut all = sources(&config, source.as_deref())?;
+    // What no job reads is in no plan.
+    if all.iter().any(|one| !one.jobs.is_empty()) {
+        all.retain(|one| !one.jobs.is_empty());
+    }
     let interrupt = Interrupt::listen(output)?;
-    let graph = cycle::connect(&of.source, interrupt.stop.clone(), scheduler::now)?;
-    let tenant = &of.source.tenant_id;
-    let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
-    let mut taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;
+    let (mut taken, requests) = take(&all, attributes, &interrupt).await?;
     if *redact {
         let key = Store::open_plan(&config.state)?.key(config.state_key.as_ref())?;
         if key.unkept().is_some() {
             output.message(NO_KEY_YET);
         }
         let keep: BTreeSet<String> = keep.iter().cloned().collect();
-        taken.redact(&pseudonyms(&key, keep));
+        let pseudonyms = pseudonyms(&key, keep);
+        for one in &mut taken {
+            one.redact(&pseudonyms);
+        }
     }
-    let sizes = taken.sizes();
+    let sizes = taken.iter().map(graph::Taken::sizes);
+    let sizes = sizes.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+    let tenants: Vec<&str> = all
+        .iter()
+        .map(|one| one.source.tenant_id.as_str())
+        .collect();
     if is_standard_output(target) {
         let mut out = output.results();
-        taken.write(&mut out)?;
+        write_snapshots(&taken, &mut out)?;
         out.flush()?;
         return Ok(Exit::Done);
     }
@@ -168,7 +176,7 @@ async fn snapshot(
     let written = || -> std::io::Result<()> {
         let folder = target.parent().filter(|folder| *folder != Path::new(""));
         let mut out = BufWriter::new(NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?);
-        taken.write(&mut out)?;
+        write_snapshots(&taken, &mut out)?;
         let file = out
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)?;
@@ -178,11 +186,12 @@ async fn snapshot(
     written().with_context(|| format!("could not write {name}"))?;
     let mut out = output.results();
     if output.is_json() {
-        let document = report::snapshot_json(&name.to_string(), sizes, *redact, graph.requests());
+        let name = name.to_string();
+        let document = report::snapshot_json(&name, &tenants, sizes, *redact, requests);
         writeln!(out, "{document}")?;
     } else {
         let mut text = output.text();
-        let sentence = report::snapshot_taken(&name.to_string(), sizes, *redact);
+        let sentence = report::snapshot_taken(&name.to_string(), tenants.len(), sizes, *redact);
         writeln!(text, "{sentence}")?;
         text.flush()?;
     }
@@ -199,9 +208,9 @@ pub(super) fn pseudonyms(key: &StateKey, keep: BTreeSet<String>) -> Pseudonyms {
     Pseudonyms::new(move |text| key.digest("pseudonym", text), keep)
 }
 
-/// A snapshot that stands in for the tenant.
+/// Snapshots that stand in for the tenants.
 pub(super) struct SnapshotFile {
-    snapshot: Arc<Snapshot>,
+    snapshots: Snapshots,
     pub(super) note: SnapshotNote,
 }
 
@@ -218,88 +227,93 @@ fn sources(config: &Config, name: Option<&str>) -> anyhow::Result<Vec<SourceJobs
     Ok(sources)
 }
 
-/// The one source that is meant.
-fn one_source(config: &Config, name: Option<&str>) -> anyhow::Result<SourceJobs> {
-    let mut sources = sources(config, name)?;
-    if sources.len() > 1 {
-        let names: Vec<String> = sources.into_iter().map(|one| one.source.name).collect();
-        let names = names.join(", ");
-        return Err(Usage(format!(
-            "there are several sources; name one with --source: {names}"
-        ))
-        .into());
+/// Reads tenants, each whole or none at all; how many requests that took.
+async fn take(
+    all: &[SourceJobs],
+    attributes: &[String],
+    interrupt: &Interrupt,
+) -> anyhow::Result<(Vec<graph::Taken>, u64)> {
+    let mut taken = Vec::new();
+    let mut requests = 0;
+    for SourceJobs { source, jobs } in all {
+        let wanted = cycle::source::wanted(jobs, attributes).map_err(Usage)?;
+        let graph = cycle::connect(source, interrupt.stop.clone(), scheduler::now)?;
+        let taking = Box::pin(graph.take_snapshot(&source.tenant_id, wanted, scheduler::now()));
+        let one = interrupt.guard(taking).await?.map_err(cycle::Error::from);
+        let one = one.map_err(anyhow::Error::new);
+        taken.push(match source.name.as_str() {
+            "" => one?,
+            name => one.with_context(|| format!("source {name}"))?,
+        });
+        requests += graph.requests();
     }
-    Ok(sources.remove(0))
+    Ok((taken, requests))
 }
 
-/// The tenant of these jobs as it is now.
+/// The tenants of these jobs as they are now.
 pub(super) async fn reading(
     config: &Config,
     jobs: &[&Job],
     interrupt: &Interrupt,
 ) -> anyhow::Result<SnapshotFile> {
-    let names: BTreeSet<&str> = jobs
-        .iter()
-        .flat_map(|job| &job.sources)
-        .map(String::as_str)
-        .collect();
-    if names.len() > 1 {
-        let words =
-            "--what-if changes one tenant, but these jobs read several: name jobs of one source";
-        return Err(Usage(words.to_owned()).into());
-    }
-    let SourceJobs { source, jobs } = one_source(config, names.first().copied())?;
-    let wanted = cycle::source::wanted(&jobs, &[]).map_err(Usage)?;
-    let graph = cycle::connect(&source, interrupt.stop.clone(), scheduler::now)?;
-    let tenant = &source.tenant_id;
-    let taking = Box::pin(graph.take_snapshot(tenant, wanted, scheduler::now()));
-    let taken = interrupt.guard(taking).await?.map_err(cycle::Error::from)?;
+    let mut all = config.by_source();
+    all.retain(|one| {
+        jobs.iter()
+            .any(|job| job.sources.contains(&one.source.name))
+    });
+    let (taken, _) = take(&all, &[], interrupt).await?;
     let mut bytes = Vec::new();
-    taken.write(&mut bytes)?;
-    let snapshot = Snapshot::read(&bytes, tenant)?;
-    Ok(SnapshotFile::of(snapshot, None))
+    write_snapshots(&taken, &mut bytes)?;
+    Ok(SnapshotFile::of(Snapshots::read(&bytes)?, None))
 }
 
 impl SnapshotFile {
     pub(super) fn read(file: &Path, config: &Config) -> anyhow::Result<Self> {
         let read = std::fs::read(file).map_err(SnapshotError::Read);
-        let read = read.and_then(|bytes| {
-            let sources = config.sources.iter();
-            let mut read = sources.map(|source| Snapshot::read(&bytes, &source.tenant_id));
-            let first = read.next().expect("a configuration has a source");
-            let is_other = matches!(first, Err(SnapshotError::Tenant { .. }));
-            let other = read.find(|one| !matches!(one, Err(SnapshotError::Tenant { .. })));
-            other.filter(|_| is_other).unwrap_or(first)
+        let read = read.and_then(|bytes| Snapshots::read(&bytes));
+        let read = read.and_then(|snapshots| {
+            let configured: Vec<&str> = config
+                .sources
+                .iter()
+                .map(|source| source.tenant_id.as_str())
+                .collect();
+            if configured.iter().any(|one| snapshots.of(one).is_some()) {
+                return Ok(snapshots);
+            }
+            Err(SnapshotError::Tenant {
+                found: snapshots.tenants(),
+                configured: configured.join(", "),
+            })
         });
-        let snapshot = read.map_err(|error| {
+        let snapshots = read.map_err(|error| {
             let name = file.display();
             Usage(format!("{name}: {:#}", anyhow::Error::new(error)))
         })?;
-        Ok(Self::of(snapshot, Some(file.display().to_string())))
+        Ok(Self::of(snapshots, Some(file.display().to_string())))
     }
 
-    fn of(snapshot: Snapshot, file: Option<String>) -> Self {
+    fn of(snapshots: Snapshots, file: Option<String>) -> Self {
         Self {
             note: SnapshotNote {
                 file,
-                made: snapshot.about.made,
-                redacted: snapshot.about.redacted,
+                made: snapshots.made().unwrap_or_default(),
+                redacted: snapshots.are_redacted(),
                 what_if: Vec::new(),
                 without_target: false,
             },
-            snapshot: Arc::new(snapshot),
+            snapshots,
         }
     }
 
     /// The same after these changes.
     pub(super) fn supposing(&self, changes: &[Supposed]) -> Result<Self, Usage> {
-        let mut snapshot = (*self.snapshot).clone();
+        let mut snapshots = self.snapshots.clone();
         for change in changes {
-            let done = snapshot.suppose(change);
-            done.map_err(|words| Usage(format!("--what-if {words}")))?;
+            let done = snapshots.supposing(change);
+            snapshots = done.map_err(|words| Usage(format!("--what-if {words}")))?;
         }
         Ok(Self {
-            snapshot: Arc::new(snapshot),
+            snapshots,
             note: SnapshotNote {
                 what_if: changes.iter().map(ToString::to_string).collect(),
                 ..self.note.clone()
@@ -325,10 +339,9 @@ pub(super) fn agent(
     let (stop, now) = (interrupt.stop.clone(), scheduler::now);
     Ok(match snapshot {
         Some(one) => {
-            let snapshot = Arc::clone(&one.snapshot);
-            let of = &snapshot.about.tenant;
+            let snapshots = &one.snapshots;
             let mut sources = config.sources.iter();
-            if !sources.any(|source| of.eq_ignore_ascii_case(&source.tenant_id)) {
+            if !sources.any(|source| snapshots.of(&source.tenant_id).is_some()) {
                 let text = format!(
                     "{}: it is from another tenant than the one in {}",
                     one.note.file.as_deref().unwrap_or("the tenant"),
@@ -336,7 +349,7 @@ pub(super) fn agent(
                 );
                 return Err(Usage(text).into());
             }
-            let agent = Agent::of_snapshot(config, store, snapshot, stop, now)?;
+            let agent = Agent::of_snapshots(config, store, snapshots, stop, now)?;
             if one.note.without_target {
                 agent.without_target()
             } else {

@@ -233,9 +233,10 @@ async fn test_expiry(agent: &Agent, source: &config::Source, graph: &graph::Clie
     let today = (agent.now)().date_naive();
     let expiries = graph.expiries(source).await;
     let expiries = expiries.into_iter();
+    let section = source.key("");
     expiries
         .map(|graph::Expiry { key, day }| Check {
-            what: key.replacen('.', ": ", 1),
+            what: format!("source: {}", key.strip_prefix(&section).unwrap_or(&key)),
             outcome: Ok(report::expires(day, today)),
         })
         .collect()
@@ -265,17 +266,17 @@ async fn test_names(tenant: &Tenant, graph: &graph::Client, job: &config::Job) -
                 }))
             })
             .collect(),
-        Err(error) => vec![check(Err(failed(&error)))],
+        Err(error) => vec![check(Err(failed(&error, &tenant.source().section())))],
     }
 }
 
-fn failed(error: &Error) -> Failed {
+fn failed(error: &Error, section: &str) -> Failed {
     Failed {
         words: error.chain(),
         remedy: match error {
             Error::Graph(error)
             | Error::DefaultDomain { source: error, .. }
-            | Error::CustomSecurityAttributes { source: error, .. } => error.remedy(),
+            | Error::CustomSecurityAttributes { source: error, .. } => error.remedy(section),
             Error::Target(error) => error.advice().map(str::to_owned),
             Error::Secret { key, .. } => Some(format!("correct {key}")),
             Error::Store(_)
@@ -297,7 +298,9 @@ fn failed(error: &Error) -> Failed {
 }
 
 async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed> {
-    let reader = agent.reader(job).map_err(|error| failed(&error))?;
+    let reader = agent
+        .reader(job)
+        .map_err(|error| failed(&error, "source"))?;
     let reader = reader.hiding(agent.redactions(job).hidden());
     match reader.test_connection().await {
         Ok(scim::Nobody::EmptyList) => Ok("answered with an empty list, as expected".to_owned()),
@@ -315,6 +318,6 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
                 "answers lists, and objects are matched by these, because a look-up by a filter fails: {words}"
             ))
         }
-        Err(error) => Err(failed(&Error::Target(error))),
+        Err(error) => Err(failed(&Error::Target(error), "source")),
     }
 }

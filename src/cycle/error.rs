@@ -184,13 +184,14 @@ impl Error {
             )
     }
 
-    /// That the tenant refuses the sign-in, or what a permission is missing for, where it is that.
-    pub(super) fn denial(&self) -> Option<Denial> {
+    /// That the tenant refuses the sign-in, or what a permission is missing for, where it is that. `section` is the
+    /// place of the source in the configuration.
+    pub(super) fn denial(&self, section: &str) -> Option<Denial> {
         let source = match self {
             Self::Graph(source)
             | Self::DefaultDomain { source, .. }
             | Self::CustomSecurityAttributes { source, .. } => source,
-            Self::Tenant(error) => return error.denial(),
+            Self::Tenant(error) => return error.denial(section),
             Self::Secret { .. }
             | Self::Target(_)
             | Self::Store(_)
@@ -207,14 +208,14 @@ impl Error {
             | Self::NoSuchObject { .. }
             | Self::AmbiguousObject { .. } => return None,
         };
-        Self::denial_of(source)
+        Self::denial_of(source, section)
     }
 
-    pub(super) fn denial_of(source: &graph::Error) -> Option<Denial> {
+    pub(super) fn denial_of(source: &graph::Error, section: &str) -> Option<Denial> {
         source.refuses().map(|refuses| Denial {
             refuses,
             because: Self::chain_of(source),
-            remedy: source.remedy(),
+            remedy: source.remedy(section),
         })
     }
 

@@ -172,16 +172,16 @@ impl Agent {
         Self::reading(config, store, sources, (stop, now), Arc::default())
     }
 
-    /// Plans from a snapshot in place of the tenant. The state must be one that keeps nothing
+    /// Plans from snapshots in place of the tenants. The state must be one that keeps nothing
     /// ([`Store::open_plan`]); what it knows of the source is compared with the whole snapshot.
-    pub(crate) fn of_snapshot(
+    pub(crate) fn of_snapshots(
         config: Arc<Config>,
         store: Arc<Store>,
-        snapshot: Arc<graph::Snapshot>,
+        snapshots: &graph::Snapshots,
         stop: CancellationToken,
         now: fn() -> DateTime<Utc>,
     ) -> Result<Self, Error> {
-        let sources = Sources::of_snapshot(&config, &store, snapshot, (stop.clone(), now))?;
+        let sources = Sources::of_snapshots(&config, &store, snapshots, &(stop.clone(), now))?;
         Self::reading(config, store, sources, (stop, now), Arc::default())
     }
 

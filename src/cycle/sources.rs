@@ -69,23 +69,23 @@ impl Sources {
         Ok(Self { all })
     }
 
-    /// The one source that the snapshot is of.
-    pub(super) fn of_snapshot(
+    /// The sources that the snapshots are of.
+    pub(super) fn of_snapshots(
         config: &Config,
         store: &Arc<Store>,
-        snapshot: Arc<graph::Snapshot>,
-        times: Times,
+        snapshots: &graph::Snapshots,
+        times: &Times,
     ) -> Result<Self, Error> {
-        let tenant = &snapshot.about.tenant;
-        let mut sources = config.by_source();
-        sources.retain(|one| one.source.tenant_id.eq_ignore_ascii_case(tenant));
+        let names: Vec<&str> = config.sources.iter().map(|one| one.name.as_str()).collect();
         let mut all = BTreeMap::new();
-        if let Some(jobs) = sources.pop() {
+        for jobs in config.by_source() {
+            let Some(snapshot) = snapshots.of(&jobs.source.tenant_id) else {
+                continue;
+            };
             let name = jobs.source.name.clone();
-            let graph = graph::Reader::Snapshot(snapshot);
-            let names: Vec<&str> = config.sources.iter().map(|one| one.name.as_str()).collect();
+            let graph = graph::Reader::Snapshot(Arc::clone(snapshot));
             let noted = store.note_source(&name, &jobs.source.tenant_id, &names)?;
-            let made = make(jobs, noted, store, graph, times, &Self::default())?;
+            let made = make(jobs, noted, store, graph, times.clone(), &Self::default())?;
             for kind in ObjectKind::ALL {
                 let source = made.number;
                 store.forget_watermark(Stream { source, kind })?;
@@ -106,7 +106,10 @@ impl Sources {
         for name in &job.sources {
             let Some((number, made)) = self.all.get(name) else {
                 return Err(Error::Graph(graph::Error::NotInSnapshot {
-                    what: format!("the source of job {}", job.rules.name),
+                    what: match name.as_str() {
+                        "" => format!("the source of job {}", job.rules.name),
+                        name => format!("the source {name} of job {}", job.rules.name),
+                    },
                 }));
             };
             of.numbers.push(*number);
@@ -132,14 +135,19 @@ impl Sources {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let name = &job.rules.name;
-        let all = job.sources.iter().filter_map(|name| self.all.get(name));
-        let all: Vec<&(SourceNumber, Made)> = all.collect();
-        let numbers: Vec<SourceNumber> = all.iter().map(|(number, _)| *number).collect();
+        let all = job
+            .sources
+            .iter()
+            .filter_map(|name| self.all.get_key_value(name));
+        let all: Vec<(&String, &(SourceNumber, Made))> = all.collect();
+        let numbers: Vec<SourceNumber> = all.iter().map(|(_, (number, _))| *number).collect();
         if numbers.len() == job.sources.len() {
             store.note_sources_of(name, &numbers)?;
         }
-        for (number, made) in all {
-            let denial = made.as_ref().err().and_then(|error| error.denial());
+        for (source, (number, made)) in all {
+            // Only one of several is kept without being usable.
+            let denial = made.as_ref().err();
+            let denial = denial.and_then(|error| error.denial(&format!("sources.{source}")));
             if denial.is_some() {
                 store.note_denial(name, *number, denial.as_ref(), now)?;
             }

@@ -30,7 +30,7 @@ impl Tenant {
         let job = &want.job.rules.name;
         let incomplete = |error: &graph::Error| {
             let why = format!("administrative units: {}", Error::chain_of(error));
-            self.incomplete(why, Error::denial_of(error))
+            self.incomplete(why, Error::denial_of(error, &self.source().section()))
         };
         let Units { all, members } = shared;
         let units = match all {

@@ -164,7 +164,10 @@ impl Situation {
             return (Strategy::Whole, why.clone());
         }
         if let Wish::Always(strategy) = self.wish {
-            return (strategy, format!("source.read = {:?}", strategy.as_str()));
+            return (
+                strategy,
+                format!("the configuration has read = {:?}", strategy.as_str()),
+            );
         }
         let Some(tenant) = self.tenant else {
             let known = self.known.unwrap_or(Strategy::Whole);

@@ -73,12 +73,12 @@ impl fmt::Debug for Client {
 impl Client {
     /// Sends nothing yet. `stop` ends every wait, and every request after a few seconds.
     pub(crate) fn new(
-        source: &Source,
+        settings: &Source,
         credential: Credential,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let mut root = http::check_url(&source.graph_url).map_err(|source| Error::Url {
-            key: "source.graph_url",
+        let mut root = http::check_url(&settings.graph_url).map_err(|source| Error::Url {
+            key: settings.key("graph_url"),
             source,
         })?;
         root.set_query(None);
@@ -93,7 +93,7 @@ impl Client {
             direct: http::is_loopback(&root),
         })
         .map_err(Error::Setup)?;
-        let tokens = Tokens::new(source, credential, stop.clone())?;
+        let tokens = Tokens::new(settings, credential, stop.clone())?;
         let mut sdk =
             GraphClient::from(GraphClientConfiguration::new().client_application(tokens.clone()));
         // `use_endpoint` panics on hosts that it does not know; ours is checked above.

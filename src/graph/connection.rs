@@ -21,20 +21,22 @@ use super::wire;
 
 /// What trying gave.
 #[derive(Default)]
-struct Tried {
+struct Tried<'a> {
+    /// The place of the source in the configuration.
+    section: &'a str,
     checks: Vec<Check>,
     /// The permissions for which a call was refused.
     refused: BTreeSet<&'static str>,
 }
 
-impl Tried {
+impl Tried<'_> {
     fn add(&mut self, what: &str, outcome: Result<String, Error>) {
         if let Err(Error::Refused(refusal)) = &outcome
             && refusal.status == 403
         {
             self.refused.extend(permission_for(&refusal.request));
         }
-        self.checks.push(check(what, outcome));
+        self.checks.push(check(self.section, what, outcome));
     }
 }
 
@@ -55,7 +57,10 @@ impl Client {
             administrative_units,
             custom_security_attributes,
         } = wanted;
-        let mut tried = Tried::default();
+        let mut tried = Tried {
+            section: self.tokens().section(),
+            ..Tried::default()
+        };
         let mut remarks = Vec::new();
         let token = self.test_token().await;
         let has_token = token.is_ok();
@@ -241,12 +246,12 @@ impl Client {
     }
 }
 
-fn check(what: &str, outcome: Result<String, Error>) -> Check {
+fn check(section: &str, what: &str, outcome: Result<String, Error>) -> Check {
     Check {
         what: format!("source: {what}"),
         outcome: outcome.map_err(|error| Failed {
             words: words(&error),
-            remedy: error.remedy(),
+            remedy: error.remedy(section),
         }),
     }
 }

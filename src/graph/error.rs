@@ -30,7 +30,7 @@ pub(crate) enum Error {
     NoManagedIdentity(#[source] Box<http::Error>),
     #[error("{key} cannot be used")]
     Url {
-        key: &'static str,
+        key: String,
         #[source]
         source: http::UrlError,
     },

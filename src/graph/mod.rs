@@ -36,7 +36,9 @@ pub(crate) use permissions::Wanted;
 pub(crate) use reader::Reader;
 #[cfg(test)]
 use single::Held;
-pub(crate) use snapshot::{Snapshot, SnapshotError, SnapshotWanted, Supposed};
+pub(crate) use snapshot::{
+    SnapshotError, SnapshotWanted, Snapshots, Supposed, Taken, write_snapshots,
+};
 pub(crate) use synchronization::SyncJob;
 pub(crate) use units::Unit;
 

@@ -140,9 +140,24 @@ impl Error {
         }
     }
 
-    /// What a person can do about it, where there is anything to do.
-    pub(crate) fn remedy(&self) -> Option<String> {
-        of(self)
+    /// What a person can do about it, where there is anything to do. `section` is the place of the source in the
+    /// configuration.
+    pub(crate) fn remedy(&self, section: &str) -> Option<String> {
+        let remedy = of(self)?;
+        Some(remedy.replace("source.", &format!("{section}.")))
+    }
+
+    /// The same with the key of a source that has this place in the configuration.
+    pub(super) fn in_section(mut self, section: &str) -> Self {
+        if let Self::Secret { key, .. }
+        | Self::Credential { key, .. }
+        | Self::Personal { key }
+        | Self::Url { key, .. } = &mut self
+            && let Some(name) = key.strip_prefix("source.")
+        {
+            *key = format!("{section}.{name}");
+        }
+        self
     }
 }
 

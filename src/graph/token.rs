@@ -71,19 +71,19 @@ struct Token {
 
 impl Tokens {
     pub(super) fn new(
-        source: &Source,
+        settings: &Source,
         credential: Credential,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
-        let mut endpoint = http::check_url(&source.login_url).map_err(|source| Error::Url {
-            key: "source.login_url",
+        let mut endpoint = http::check_url(&settings.login_url).map_err(|source| Error::Url {
+            key: settings.key("login_url"),
             source,
         })?;
         endpoint
             .path_segments_mut()
             .expect("http and https URLs have a path")
             .pop_if_empty()
-            .extend([source.tenant_id.as_str(), "oauth2", "v2.0", "token"]);
+            .extend([settings.tenant_id.as_str(), "oauth2", "v2.0", "token"]);
         let client = http::build(&http::Settings {
             connections: 1,
             timeout: TIMEOUT,
@@ -94,7 +94,9 @@ impl Tokens {
         let record = Record::default();
         let machine = match &credential.kind {
             Kind::ManagedIdentity(identity) => {
-                Some(Endpoint::detect(identity.clone(), stop.clone())?.recorded(&record))
+                let endpoint = Endpoint::detect(identity.clone(), stop.clone());
+                let endpoint = endpoint.map_err(|error| error.in_section(&settings.section()))?;
+                Some(endpoint.recorded(&record))
             }
             Kind::App { .. } | Kind::AzureCli | Kind::DeviceCode { .. } => None,
         };
@@ -102,8 +104,8 @@ impl Tokens {
             channel: Channel::new(Side::Source, client, None, stop.clone()).recorded(&record),
             record,
             endpoint,
-            tenant_id: source.tenant_id.clone(),
-            scope: source.token_scope.clone(),
+            tenant_id: settings.tenant_id.clone(),
+            scope: settings.token_scope.clone(),
             credential,
             machine,
             stop,
@@ -142,8 +144,13 @@ impl Tokens {
                 old.refresh_at = now + USE_ON;
                 Ok(old.text.clone())
             }
-            (Err(error), _) => Err(error),
+            (Err(error), _) => Err(error.in_section(self.section())),
         }
+    }
+
+    /// The place of the source in the configuration.
+    pub(super) fn section(&self) -> &str {
+        &self.0.credential.section
     }
 
     /// Forgets a token that Graph refused, unless another took its place meanwhile. The next one is asked

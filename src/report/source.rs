@@ -196,15 +196,24 @@ fn other_json(other: &Other) -> Json {
 }
 
 /// What was saved, in a sentence for people.
-pub(crate) fn snapshot_taken(file: &str, sizes: (usize, usize), redacted: bool) -> String {
+pub(crate) fn snapshot_taken(
+    file: &str,
+    tenants: usize,
+    sizes: (usize, usize),
+    redacted: bool,
+) -> String {
     let (users, groups) = sizes;
+    let of = match tenants {
+        0 | 1 => String::new(),
+        several => format!(" of {several} tenants"),
+    };
     let redacted = if redacted {
         ", with pseudonyms for the values of users"
     } else {
         ""
     };
     format!(
-        "Wrote a snapshot of {} and {} to {}{redacted}.\nTo plan from it: {}",
+        "Wrote a snapshot of {} and {}{of} to {}{redacted}.\nTo plan from it: {}",
         things(users as u64, "user"),
         things(groups as u64, "group"),
         clean(file),
@@ -214,13 +223,14 @@ pub(crate) fn snapshot_taken(file: &str, sizes: (usize, usize), redacted: bool) 
 
 pub(crate) fn snapshot_json(
     file: &str,
+    tenants: &[&str],
     sizes: (usize, usize),
     redacted: bool,
     requests: u64,
 ) -> Json {
     let (users, groups) = sizes;
     json!({
-        "format": FORMAT, "written": file, "users": users, "groups": groups,
+        "format": FORMAT, "written": file, "tenants": tenants, "users": users, "groups": groups,
         "redacted": redacted, "requests": requests,
     })
 }

@@ -456,3 +456,99 @@ async fn a_secret_of_one_tenant_that_is_gone_is_reported_like_one_that_is_refuse
         assert!(page.contains(words), "{path}: {page}");
     }
 }
+
+/// The actions of a plan of the job, each with the object's name.
+fn actions(run: &Run) -> Vec<String> {
+    let job = of(run, "both");
+    let actions = job["actions"].as_array().unwrap().iter();
+    let words = actions.map(|one| {
+        let label = one["subject"]["label"].as_str().unwrap();
+        let name = label.split('@').next().unwrap();
+        format!("{} {name}", one["action"].as_str().unwrap())
+    });
+    words.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_both_tenants_stands_in_for_them_and_changes_of_either_are_supposed() {
+    let two = start("").await;
+    two.rig.joiner("jane");
+    two.rig.joiner("twin");
+    two.northerner("nora");
+    let twin = two.northerner("twin");
+    two.northern().unassign(twin);
+    let group = two.northern().add_group("Marketing");
+    two.northern().assign(group, ROLE_USER);
+    sync(&two).await.expect(0);
+    let plan = async |more: &[&str]| {
+        let arguments = [&["plan", "--format", "json"][..], more].concat();
+        two.rig.run(&arguments).await
+    };
+    two.rig
+        .run(&["source", "snapshot", "all.json", "--redact"])
+        .await
+        .expect(0);
+    let run = plan(&["--source", "all.json"]).await.expect(0);
+    assert_eq!(of(&run, "both")["snapshot"]["redacted"], true);
+    two.rig
+        .run(&["source", "snapshot", "all.json"])
+        .await
+        .expect(0);
+    let run = plan(&["--source", "all.json"]).await.expect(0);
+    assert_eq!(actions(&run), [] as [&str; 0], "{run:?}");
+
+    two.reset_traffic();
+    for (change, expected) in [
+        ("block nora@contoso.com", "disable nora"),
+        ("unassign jane@contoso.com", "disable jane"),
+        (
+            "add-member Marketing nora@contoso.com",
+            "add-members Marketing",
+        ),
+    ] {
+        let run = plan(&["--source", "all.json", "--what-if", change]).await;
+        assert_eq!(actions(&run.expect(0)), [expected], "{change}");
+    }
+    assert_eq!(two.reads(), [[0; 3]; 2]);
+    // The same without a file.
+    let run = plan(&["--what-if", "block nora@contoso.com"]).await;
+    assert_eq!(actions(&run.expect(0)), ["disable nora"]);
+    assert_eq!(writes(&two), 0);
+
+    // Of two of the same name it must be said which is meant.
+    let run = plan(&["--what-if", "block twin@contoso.com"]).await;
+    let words = "several tenants have objects of these names: give the ids";
+    assert!(run.expect(2).err.contains(words));
+    // The southern one has the account.
+    let run = plan(&["--what-if", &format!("block {twin}")]).await;
+    assert_eq!(actions(&run.expect(0)), [] as [&str; 0]);
+    let run = plan(&["--what-if", "block nroa@contoso.com"]).await;
+    let words = "did you mean \"nora@contoso.com\"?";
+    assert!(run.expect(2).err.contains(words));
+
+    // A snapshot of one of them is not enough for the job.
+    let arguments = ["source", "snapshot", "north.json", "--source", "north"];
+    two.rig.run(&arguments).await.expect(0);
+    let run = plan(&["--source", "north.json"]).await.expect(1);
+    let words = "does not contain the source south of job both";
+    assert!(
+        run.err.contains(words) || run.out.contains(words),
+        "{run:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_name_the_table_of_the_source_that_they_are_about() {
+    let two = start("").await;
+    two.rig.joiner("jane");
+    two.northerner("nora");
+    sync(&two).await.expect(0);
+    let (id, other) = (two.north.client_id(), Uuid::from_u128(5).to_string());
+    two.rig.edit(|text| text.replace(&id, &other));
+    sync(&two).await;
+    let remedy = refused(&two).await[0]["refused"]["remedy"].to_string();
+    assert!(remedy.contains("sources.north.client_id"), "{remedy}");
+    assert!(!remedy.contains(" source."), "{remedy}");
+    let run = two.rig.run(&["test"]).await;
+    assert!(run.out.contains("sources.north.client_id"), "{run:?}");
+}

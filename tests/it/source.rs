@@ -243,8 +243,12 @@ async fn a_file_that_is_cut_or_of_another_version_or_tenant_is_refused() {
     for (changed, expected) in [
         (text[..text.len() / 2].to_owned(), "truncated"),
         (
+            text.replacen("\"snapshot\":1", "\"snapshot\":3", 1),
+            "it has version 3",
+        ),
+        (
             text.replacen("\"snapshot\":1", "\"snapshot\":2", 1),
-            "it has version 2",
+            "damaged",
         ),
         (
             text.replacen("\"snapshot\":1", "\"picture\":1", 1),

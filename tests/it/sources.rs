@@ -382,15 +382,20 @@ async fn commands_look_at_the_source_that_is_meant() {
         .await
         .expect(2);
     assert!(run.err.contains("did you mean \"north\"?"), "{run:?}");
-    let run = two
-        .rig
-        .run(&["source", "snapshot", "north.json"])
-        .await
-        .expect(2);
-    assert!(
-        run.err.contains("name one with --source: south, north"),
-        "{run:?}"
-    );
+    // A snapshot of all of them stands in for each.
+    let arguments = ["source", "snapshot", "all.json", "--format", "json"];
+    let run = two.rig.run(&arguments).await.expect(0);
+    let written: Value = serde_json::from_str(&run.out).unwrap();
+    let tenants = [
+        two.rig.tenant().tenant_id().to_string(),
+        two.north.tenant_id(),
+    ];
+    assert_eq!(written["tenants"], json!(tenants));
+    let plan = ["plan", "--source", "all.json", "--format", "json"];
+    let run = two.rig.run(&plan).await.expect(0);
+    for name in [SOUTH, NORTH] {
+        assert_eq!(of(&run, name)["actions"], json!([]), "{run:?}");
+    }
 
     // A snapshot stands in for its own tenant.
     let arguments = ["source", "snapshot", "north.json", "--source", "north"];
@@ -411,7 +416,8 @@ async fn commands_look_at_the_source_that_is_meant() {
         .await
         .expect(1);
     assert!(
-        run.err.contains("does not contain the source of job south"),
+        run.err
+            .contains("does not contain the source south of job south"),
         "{run:?}"
     );
 

@@ -10,7 +10,8 @@ use crate::engine::plan::Reading;
 impl Tenant {
     /// An error that does not end the reading. Where the tenant refuses something, that is kept for the job.
     pub(super) fn incomplete_by(&self, what: &str, error: &Error) -> Reading {
-        self.incomplete(format!("{what}: {}", error.chain()), error.denial())
+        let denial = error.denial(&self.source().section());
+        self.incomplete(format!("{what}: {}", error.chain()), denial)
     }
 
     pub(in crate::cycle) fn incomplete(&self, why: String, denial: Option<Denial>) -> Reading {
@@ -37,7 +38,7 @@ impl Tenant {
         let (job, source) = (&want.job.rules.name, self.number);
         let denial = match reading {
             Ok(_) => denial,
-            Err(error) => denial.or_else(|| error.denial()),
+            Err(error) => denial.or_else(|| error.denial(&self.source().section())),
         };
         let is_certain = match reading {
             Ok(read) => {

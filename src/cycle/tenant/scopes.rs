@@ -48,7 +48,7 @@ impl Tenant {
                         self.find_application(want).await?;
                         self.store
                             .add_assignments(job, self.number, &partial.seen)?;
-                        let denial = Error::denial_of(&partial.error);
+                        let denial = Error::denial_of(&partial.error, &self.source().section());
                         return Ok(self.incomplete(Error::chain_of(&partial), denial));
                     }
                 }

@@ -25,7 +25,7 @@ pub(super) use personal::{DeviceCode, azure_cli};
 pub(crate) struct Credential {
     pub(super) kind: Kind,
     /// Its place in the configuration: `source`, or `sources` with the name of the source.
-    section: String,
+    pub(super) section: String,
     pub(super) now: fn() -> DateTime<Utc>,
 }
 

@@ -3,6 +3,7 @@
 
 mod answers;
 mod pseudonyms;
+mod several;
 mod take;
 mod what_if;
 mod wire;
@@ -18,11 +19,15 @@ use super::units::Unit;
 use super::wire::Entry;
 use crate::engine::model::{Assignment, ObjectKind, SourceId};
 
+pub(crate) use several::{Snapshots, write as write_snapshots};
 pub(crate) use take::Wanted as SnapshotWanted;
 pub(crate) use what_if::Supposed;
+pub(crate) use wire::Taken;
 
 /// What a file must say to be read.
-pub(crate) const FORMAT: u64 = 1;
+const FORMAT: u64 = 1;
+/// The same of a file with several tenants, in which each has the form of a file of its own.
+const FORMAT_OF_SEVERAL: u64 = 2;
 
 /// A snapshot, ready to be read from.
 #[derive(Clone, Debug)]
@@ -65,7 +70,7 @@ pub(crate) enum SnapshotError {
     #[error("it is not a snapshot: it has no \"snapshot\"; make one with entrain source snapshot")]
     NoSnapshot,
     #[error(
-        "it has version {found}, but this version of entrain reads version {FORMAT}; make a new one"
+        "it has version {found}, but this version of entrain reads versions {FORMAT} and {FORMAT_OF_SEVERAL}; make a new one"
     )]
     Version { found: u64 },
     #[error("it is damaged: {0}")]
@@ -82,11 +87,10 @@ fn place(kind: ObjectKind) -> usize {
 }
 
 impl Snapshot {
-    /// Reads a file that must be of this tenant.
-    pub(crate) fn read(bytes: &[u8], tenant: &str) -> Result<Self, SnapshotError> {
+    fn of(document: wire::Document) -> Result<Self, SnapshotError> {
         let wire::Document {
             made,
-            tenant: found,
+            tenant,
             redacted,
             selected,
             recycle_bin,
@@ -96,20 +100,14 @@ impl Snapshot {
             users,
             groups,
             custom_security_attributes,
-        } = wire::parse(bytes)?;
+        } = document;
         let made = DateTime::parse_from_rfc3339(&made)
             .map_err(|_| SnapshotError::Damaged("\"made\" is not a time".to_owned()))?
             .to_utc();
-        if !found.eq_ignore_ascii_case(tenant) {
-            return Err(SnapshotError::Tenant {
-                found,
-                configured: tenant.to_owned(),
-            });
-        }
         let mut snapshot = Self {
             about: About {
                 made,
-                tenant: found,
+                tenant,
                 redacted,
             },
             selected: [selected.users, selected.groups],

@@ -102,10 +102,32 @@ fn words(text: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
+/// Why a change cannot be supposed.
+pub(super) struct Unsupposed {
+    pub(super) words: String,
+    /// The tenant has no such object.
+    pub(super) is_absent: bool,
+}
+
+impl From<String> for Unsupposed {
+    fn from(words: String) -> Self {
+        Self {
+            words,
+            is_absent: false,
+        }
+    }
+}
+
 impl Snapshot {
     /// The same with this change, as the delta queries would report it.
-    pub(crate) fn suppose(&mut self, change: &Supposed) -> Result<(), String> {
-        let said = |words: String| format!("{change}: {words}");
+    pub(super) fn suppose(&mut self, change: &Supposed) -> Result<(), Unsupposed> {
+        self.try_suppose(change).map_err(|error| Unsupposed {
+            words: format!("{change}: {}", error.words),
+            ..error
+        })
+    }
+
+    fn try_suppose(&mut self, change: &Supposed) -> Result<(), Unsupposed> {
         let Supposed {
             verb,
             objects,
@@ -115,14 +137,14 @@ impl Snapshot {
         let second = objects.get(1).map(String::as_str);
         match verb {
             Verb::AddMember | Verb::RemoveMember => {
-                let (_, group) = self.find(first, &[ObjectKind::Group]).map_err(said)?;
+                let (_, group) = self.find(first, &[ObjectKind::Group])?;
                 let member = self.find(second.unwrap_or_default(), &ObjectKind::ALL);
-                let (kind, id) = member.map_err(said)?;
+                let (kind, id) = member?;
                 let is_member = self.members.get(&group);
                 let is_member = is_member.is_some_and(|all| all.contains(&(kind, id.clone())));
                 let comes = *verb == Verb::AddMember;
                 if is_member == comes {
-                    return Err(said(if comes {
+                    return Err(Unsupposed::from(if comes {
                         "it is already a member".to_owned()
                     } else {
                         "it is not a direct member of the group".to_owned()
@@ -139,7 +161,7 @@ impl Snapshot {
                 });
             }
             Verb::Block | Verb::Unblock => {
-                let (_, id) = self.find(first, &[ObjectKind::User]).map_err(said)?;
+                let (_, id) = self.find(first, &[ObjectKind::User])?;
                 let is_enabled = *verb == Verb::Unblock;
                 let property = ("accountEnabled".to_owned(), Value::Bool(is_enabled));
                 self.users.push(Entry {
@@ -149,7 +171,7 @@ impl Snapshot {
                 });
             }
             Verb::Delete => {
-                let (kind, id) = self.find(first, &ObjectKind::ALL).map_err(said)?;
+                let (kind, id) = self.find(first, &ObjectKind::ALL)?;
                 let entries = match kind {
                     ObjectKind::User => &mut self.users,
                     ObjectKind::Group => &mut self.groups,
@@ -166,17 +188,17 @@ impl Snapshot {
                 }
             }
             Verb::Assign | Verb::Unassign => {
-                let (kind, id) = self.find(first, &ObjectKind::ALL).map_err(said)?;
-                let place = self.application(second).map_err(said)?;
+                let (kind, id) = self.find(first, &ObjectKind::ALL)?;
+                let place = self.application(second)?;
                 let (application, assignments) = &mut self.applications[place];
                 let before = assignments.len();
                 if *verb == Verb::Unassign {
                     assignments.retain(|one| one.principal != id);
                     if assignments.len() == before {
-                        return Err(said("it is not assigned".to_owned()));
+                        return Err("it is not assigned".to_owned().into());
                     }
                 } else if assignments.iter().any(|one| one.principal == id) {
-                    return Err(said("it is already assigned".to_owned()));
+                    return Err("it is already assigned".to_owned().into());
                 } else {
                     let role = application.roles.first();
                     let role = role.map_or(DEFAULT_ACCESS_ROLE, |role| role.id.as_str());
@@ -191,11 +213,11 @@ impl Snapshot {
         self.present = Default::default();
         self.removed.clear();
         self.members.clear();
-        self.index().map_err(|error| said(error.to_string()))
+        Ok(self.index().map_err(|error| error.to_string())?)
     }
 
     /// The one object that a text means.
-    fn find(&self, text: &str, kinds: &[ObjectKind]) -> Result<(ObjectKind, SourceId), String> {
+    fn find(&self, text: &str, kinds: &[ObjectKind]) -> Result<(ObjectKind, SourceId), Unsupposed> {
         let mut found = Vec::new();
         let mut names = Vec::new();
         for kind in kinds.iter().copied() {
@@ -229,28 +251,32 @@ impl Snapshot {
                 if kinds.len() < all.len()
                     && let Ok((kind, _)) = self.find(text, all)
                 {
-                    return Err(format!(
+                    return Err(Unsupposed::from(format!(
                         "{text:?} is a {kind}, and a {} is needed there",
                         kinds[0]
-                    ));
+                    )));
                 }
                 let what = match kinds {
                     [kind] => kind.word(),
                     _ => "user or group",
                 };
-                Err(match nearest(text, names) {
+                let words = match nearest(text, names) {
                     Some(near) => format!("there is no {what} {text:?}; did you mean {near:?}?"),
                     None => format!(
                         "there is no {what} {text:?}: entrain source show finds one by any of its names"
                     ),
+                };
+                Err(Unsupposed {
+                    words,
+                    is_absent: true,
                 })
             }
             several => {
                 let ids = several.iter().map(|(kind, id)| format!("{kind} {id}"));
-                Err(format!(
+                Err(Unsupposed::from(format!(
                     "several objects are named {text:?}: give the id of one: {}",
                     ids.collect::<Vec<_>>().join(", ")
-                ))
+                )))
             }
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{FORMAT, SnapshotError};
+use super::{FORMAT, FORMAT_OF_SEVERAL, SnapshotError};
 use crate::engine::model::{AppRole, Assignment, ObjectKind};
 use crate::graph::application::ServicePrincipal;
 use crate::graph::delta::source_id;
@@ -148,15 +148,35 @@ struct Version {
     snapshot: Option<u64>,
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Document, SnapshotError> {
+#[derive(Deserialize)]
+struct Several {
+    tenants: Vec<Document>,
+}
+
+/// The snapshots of a file, at least one.
+pub(super) fn parse(bytes: &[u8]) -> Result<Vec<Document>, SnapshotError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let version: Version = serde_json::from_slice(bytes).map_err(|error| not_json(&error))?;
     match version.snapshot {
         None => Err(SnapshotError::NoSnapshot),
-        Some(found) if found != FORMAT => Err(SnapshotError::Version { found }),
-        Some(_) => serde_json::from_slice(bytes)
-            .map_err(|error: serde_json::Error| SnapshotError::Damaged(place_of(&error))),
+        Some(FORMAT) => {
+            let one = serde_json::from_slice(bytes).map_err(|error| damaged(&error))?;
+            Ok(vec![one])
+        }
+        Some(FORMAT_OF_SEVERAL) => {
+            let Several { tenants } =
+                serde_json::from_slice(bytes).map_err(|error| damaged(&error))?;
+            if tenants.is_empty() {
+                return Err(SnapshotError::Damaged("it has no tenant".to_owned()));
+            }
+            Ok(tenants)
+        }
+        Some(found) => Err(SnapshotError::Version { found }),
     }
+}
+
+fn damaged(error: &serde_json::Error) -> SnapshotError {
+    SnapshotError::Damaged(place_of(error))
 }
 
 fn not_json(error: &serde_json::Error) -> SnapshotError {

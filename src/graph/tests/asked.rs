@@ -111,7 +111,12 @@ async fn a_set_of_which_no_user_has_a_value_is_not_used() {
     let world = World::new(|_| ok(r#"{"value":[]}"#)).await;
     let wanted = wanted(&["customSecurityAttributes.Engineering.Project"]);
     let read = world.client.fetch_custom_security_attributes(&wanted).await;
-    let remedy = read.unwrap().of(&wanted).unwrap_err().remedy().unwrap();
+    let remedy = read
+        .unwrap()
+        .of(&wanted)
+        .unwrap_err()
+        .remedy("source")
+        .unwrap();
     assert!(
         remedy.contains("CustomSecAttributeAssignment.Read.All"),
         "{remedy}"
@@ -137,5 +142,10 @@ async fn the_default_domain_is_found_on_any_page_and_is_verified() {
     assert_eq!(found, "c.com");
     let error = world.client.fetch_default_domain().await.unwrap_err();
     assert!(matches!(error, Error::NoDefaultDomain), "{error}");
-    assert!(error.remedy().unwrap().contains("Custom domain names"));
+    assert!(
+        error
+            .remedy("source")
+            .unwrap()
+            .contains("Custom domain names")
+    );
 }

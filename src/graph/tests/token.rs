@@ -87,7 +87,7 @@ async fn every_documented_token_error_is_distinguished() {
             panic!("{said}");
         };
         assert_eq!(refusal.code, Some(code));
-        assert!(error.remedy().is_some());
+        assert!(error.remedy("source").is_some());
         seen.push(code);
     }
     assert_eq!(

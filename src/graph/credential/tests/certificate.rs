@@ -175,7 +175,7 @@ fn what_is_wrong_with_a_certificate_is_named_before_any_request() {
         let text = error.to_string();
         assert!(text.starts_with("source.client_certificate"), "{text}");
         assert!(text.contains(expected), "{certificate:?}: {text}");
-        assert!(error.remedy().is_some());
+        assert!(error.remedy("source").is_some());
     }
 }
 

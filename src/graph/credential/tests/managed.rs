@@ -90,7 +90,7 @@ async fn a_machine_without_the_identity_says_so_once() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("Identity not found"), "{error}");
-    assert!(error.remedy().unwrap().contains("client_id"));
+    assert!(error.remedy("source").unwrap().contains("client_id"));
     assert_eq!(service.seen().len(), 1);
 
     let endpoint = Endpoint::of_imds("http://127.0.0.1:1", Identity::SystemAssigned);
