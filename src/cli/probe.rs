@@ -77,7 +77,7 @@ pub(super) async fn probe(
             let probing = Box::pin(agent.probe(job, arguments.write));
             let probed = interrupt.guard(probing).await??;
             let words = render(name, &probed, arguments.write, output.is_json());
-            kept = probed.kept.clone();
+            kept.clone_from(&probed.kept);
             (exit(&probed), words, probed.left)
         }
     };

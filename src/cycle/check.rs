@@ -310,7 +310,7 @@ async fn test_target(agent: &Agent, job: &config::Job) -> Result<String, Failed>
                 .to_owned(),
         ),
         Err(error)
-            if (error.is_filter_unsupported() || error.has_no_route())
+            if (error.is_filter_unsupported() || error.http_status() == Some(404))
                 && reader.answers(ObjectKind::User).await.is_ok() =>
         {
             let words = error.failure().message;

@@ -139,7 +139,7 @@ impl Request {
 
     /// The same for a version of the resource.
     #[must_use]
-    pub(super) fn for_version(mut self, version: &str) -> Self {
+    pub(crate) fn for_version(mut self, version: &str) -> Self {
         self.version = Some(version.to_owned());
         self
     }

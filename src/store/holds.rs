@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::hold_reasons;
 use super::ledger::{class_of, number_of_class, operation_name};
 use super::state::State;
-use super::wire::{Column, unreadable};
+use super::wire::Column;
 use super::{Error, Store};
-use crate::engine::guard::{Counted, WhyHeld};
-use crate::engine::model::{JobName, Key, ObjectKind};
-use crate::engine::plan::{Count, RemovalClass, Subject};
+use crate::engine::model::{JobName, Key};
+use crate::engine::plan::{RemovalClass, Subject};
 use crate::engine::record::{Decided, HeldRemoval, HeldSet};
 
 /// An approval that was not used lapses after this time.
@@ -156,7 +156,7 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
             decided.gone.push(one.removal);
         }
     }
-    drop_reasons_of_nothing(state, job)?;
+    hold_reasons::drop_of_nothing(state, job)?;
     Ok(Some(decided))
 }
 
@@ -253,7 +253,7 @@ pub(super) fn approve_planned(
             ],
         )?;
     }
-    drop_reasons_of_nothing(state, job)
+    hold_reasons::drop_of_nothing(state, job)
 }
 
 /// Every hold of a job.
@@ -354,7 +354,7 @@ fn lapse_not_planned(
         let reason = one.removal.reason.as_deref();
         put_decision(state, job, &one.item, 3, reason, now)?;
     }
-    drop_reasons_of_nothing(state, job)
+    hold_reasons::drop_of_nothing(state, job)
 }
 
 /// The removal was carried out.
@@ -370,148 +370,6 @@ pub(super) fn carried_out(
         params![job, source, member.unwrap_or_default(), operation],
     )?;
     Ok(())
-}
-
-fn drop_reasons_of_nothing(state: &State, job: i64) -> rusqlite::Result<()> {
-    state.run(
-        "DELETE FROM hold_reasons WHERE job = ?1
-             AND NOT EXISTS (SELECT 1 FROM holds WHERE job = ?1 AND decision = 0)",
-        params![job],
-    )?;
-    Ok(())
-}
-
-/// Notes why removals are held. Where only some objects were planned, earlier reasons stay.
-pub(super) fn put_reasons(
-    state: &State,
-    job: i64,
-    why: &[WhyHeld],
-    is_partial: bool,
-) -> rusqlite::Result<()> {
-    if why.is_empty() {
-        return Ok(());
-    }
-    if !is_partial {
-        state.run("DELETE FROM hold_reasons WHERE job = ?1", params![job])?;
-    }
-    for (place, why) in why.iter().enumerate() {
-        let (word, what, first, second, third) = numbers(*why);
-        state.run(
-            "INSERT OR IGNORE INTO hold_reasons (job, place, word, what, first, second, third)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            params![
-                job,
-                i64::try_from(place).unwrap_or(i64::MAX),
-                word,
-                what,
-                Column(first),
-                Column(second),
-                Column(third)
-            ],
-        )?;
-    }
-    Ok(())
-}
-
-const SHRUNK_GROUPS: &str = "shrunk-groups";
-const SHRUNK_SOURCE: &str = "shrunk-source";
-const TOO_MANY: &str = "too-many-deletions";
-const EMPTIED: &str = "emptied-scope";
-const UNDECIDED: &str = "undecided";
-const APPLICATION: &str = "application-changed";
-const FEW_ACTIVE: &str = "too-few-active";
-const FEW_MEMBERS: &str = "too-few-members";
-const CREATIONS: &str = "too-many-creations";
-const GONE: &str = "gone-at-once";
-const UNPROVEN: &str = "unproven";
-
-fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
-    match why {
-        WhyHeld::TooMany {
-            counted,
-            planned,
-            recent,
-            limit,
-        } => (TOO_MANY, counted.as_str(), planned, recent, limit),
-        WhyHeld::EmptiedScope { kind, linked } => {
-            (EMPTIED, kind_word(kind), linked.users, linked.groups, 0)
-        }
-        WhyHeld::ShrunkGroups { groups } => (SHRUNK_GROUPS, "", groups, 0, 0),
-        WhyHeld::ShrunkSource { kind, before, now } => {
-            (SHRUNK_SOURCE, kind_word(kind), before, now, 0)
-        }
-        WhyHeld::Undecided => (UNDECIDED, "", 0, 0, 0),
-        WhyHeld::TooFewActive {
-            planned,
-            active,
-            least,
-        } => (FEW_ACTIVE, "", planned, active, least),
-        WhyHeld::TooFewMembers { groups } => (FEW_MEMBERS, "", groups, 0, 0),
-        WhyHeld::TooManyCreations {
-            planned,
-            recent,
-            limit,
-        } => (CREATIONS, "", planned, recent, limit),
-        WhyHeld::ApplicationChanged => (APPLICATION, "", 0, 0, 0),
-        WhyHeld::GoneAtOnce { objects } => (GONE, "", objects, 0, 0),
-        WhyHeld::Unproven { objects } => (UNPROVEN, "", objects, 0, 0),
-    }
-}
-
-fn kind_word(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::User => "users",
-        ObjectKind::Group => "groups",
-    }
-}
-
-fn why(row: &Row<'_>) -> rusqlite::Result<WhyHeld> {
-    let (word, what): (String, String) = (row.get(0)?, row.get(1)?);
-    let (Column(first), Column(second), Column(third)) = (row.get(2)?, row.get(3)?, row.get(4)?);
-    let kind = || match what.as_str() {
-        "users" => ObjectKind::User,
-        _ => ObjectKind::Group,
-    };
-    match word.as_str() {
-        TOO_MANY => Ok(WhyHeld::TooMany {
-            counted: Counted::ALL
-                .into_iter()
-                .find(|counted| counted.as_str() == what)
-                .ok_or_else(|| unreadable("reason of a hold"))?,
-            planned: first,
-            recent: second,
-            limit: third,
-        }),
-        EMPTIED => Ok(WhyHeld::EmptiedScope {
-            kind: kind(),
-            linked: Count {
-                users: first,
-                groups: second,
-            },
-        }),
-        SHRUNK_GROUPS => Ok(WhyHeld::ShrunkGroups { groups: first }),
-        SHRUNK_SOURCE => Ok(WhyHeld::ShrunkSource {
-            kind: kind(),
-            before: first,
-            now: second,
-        }),
-        UNDECIDED => Ok(WhyHeld::Undecided),
-        APPLICATION => Ok(WhyHeld::ApplicationChanged),
-        FEW_ACTIVE => Ok(WhyHeld::TooFewActive {
-            planned: first,
-            active: second,
-            least: third,
-        }),
-        FEW_MEMBERS => Ok(WhyHeld::TooFewMembers { groups: first }),
-        CREATIONS => Ok(WhyHeld::TooManyCreations {
-            planned: first,
-            recent: second,
-            limit: third,
-        }),
-        GONE => Ok(WhyHeld::GoneAtOnce { objects: first }),
-        UNPROVEN => Ok(WhyHeld::Unproven { objects: first }),
-        _ => Err(unreadable("reason of a hold").into()),
-    }
 }
 
 /// A hold with the names of its objects.
@@ -591,7 +449,7 @@ pub(super) fn held(state: &State, job: &JobName) -> rusqlite::Result<Option<Held
             "SELECT word, what, first, second, third FROM hold_reasons WHERE job = ?1
              ORDER BY place",
         )?
-        .query_map(params![job], why)?
+        .query_map(params![job], hold_reasons::read)?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Some(HeldSet {
         why,

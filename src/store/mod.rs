@@ -12,6 +12,7 @@ mod denials;
 mod described;
 mod error;
 mod escrow;
+mod hold_reasons;
 mod holds;
 mod jobs;
 mod key;

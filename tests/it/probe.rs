@@ -22,12 +22,13 @@ async fn a_probe_without_write_only_reads() {
     let rig = start(Personality::default().with(Quirk::FilterIgnored)).await;
     rig.sandbox
         .target
-        .create_user(&serde_json::json!({"userName": "somebody"}));
+        .create_user(&serde_json::json!({"userName": "somebody", "active": false}));
     let run = rig.run(&["probe", "demo"]).await.expect(0);
     assert!(run.out.contains("reports: PATCH, filters"), "{}", run.out);
     assert!(run.out.contains("filterable.users = []"), "{}", run.out);
     assert_eq!(rig.sandbox.target.writes(), 0);
     assert!(!rig.path("entrain.db").exists());
+    let rig = start(Personality::default().with(Quirk::FilterIgnored)).await;
     rig.configure(&settings(&run.out));
     rig.run(&["check"]).await.expect(0);
     lives(&rig).await;

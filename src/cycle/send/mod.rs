@@ -9,7 +9,7 @@ mod rewritten;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(super) struct Sender {
     rewritten: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
     /// Changes whose answer shows nothing.
     unseen: AtomicU64,
+    /// The target takes changes only for the version that they name (428).
+    wants_version: AtomicBool,
     visibility_delay: Duration,
     removals: Removals,
     additions: Additions,
@@ -81,6 +83,7 @@ impl Sender {
             hopeless: Mutex::new(facts.iter().filter_map(Fact::as_hopeless).collect()),
             rewritten: Mutex::new(facts.iter().filter_map(Fact::as_rewritten).collect()),
             unseen: AtomicU64::new(0),
+            wants_version: AtomicBool::new(false),
             visibility_delay: target.visibility_delay,
             empty_groups: Mutex::default(),
             failed_with: Mutex::default(),
@@ -289,16 +292,19 @@ impl Sender {
     ) -> Result<Option<Sent>, scim::Error> {
         let mut changed: Vec<String> = Vec::new();
         loop {
-            if dialect.needs_current(action) {
+            let is_built_from = dialect.needs_current(action);
+            let wants_version = self.wants_version.load(Ordering::Relaxed);
+            if is_built_from || wants_version {
                 coming = None;
                 slot.take().await;
             }
             let current = match &action.target {
-                Some(target) if dialect.needs_current(action) => {
+                Some(target) if is_built_from || wants_version => {
                     let kind = action.subject.kind;
                     // Either way all members are sent.
-                    let is_whole = dialect.update(kind) == Update::Put
-                        || matches!(action.operation, Operation::AddMembers { .. });
+                    let is_whole = is_built_from
+                        && (dialect.update(kind) == Update::Put
+                            || matches!(action.operation, Operation::AddMembers { .. }));
                     let current = self.current(kind, target, is_whole, hidden, known).await?;
                     Some(match (current.version(), changed.last()) {
                         // Nothing changed, so it does not know its own versions again.
@@ -308,7 +314,12 @@ impl Sender {
                 }
                 _ => None,
             };
-            let requests = dialect.requests(action, current.as_ref())?;
+            let mut requests =
+                dialect.requests(action, current.as_ref().filter(|_| is_built_from))?;
+            if wants_version && let Some(version) = current.as_ref().and_then(Current::version) {
+                let named = requests.into_iter().map(|one| one.for_version(version));
+                requests = named.collect();
+            }
             let coming = coming.take().filter(|_| requests.len() == 1);
             let sent = self.send_all(&requests, action, hidden, slot, coming).await;
             let version = current.as_ref().and_then(Current::version);
@@ -318,6 +329,9 @@ impl Sender {
                     if error.is_changed_meanwhile() && changed.len() < OVERTAKEN =>
                 {
                     changed.push(version.to_owned());
+                }
+                (Err(error), _) if error.wants_version() && !wants_version => {
+                    self.wants_version.store(true, Ordering::Relaxed);
                 }
                 _ => return sent,
             }

@@ -231,6 +231,10 @@ pub enum Quirk {
     NoDelete,
     /// Filters are ignored: every list is whole.
     FilterIgnored,
+    /// A change without If-Match is refused with 428.
+    VersionRequired,
+    /// Bodies of the type application/scim+json are refused with 406.
+    PlainJsonAccepted,
     /// Every filter is refused with 403.
     FilterForbidden,
     /// A list with the parameter excludedAttributes is refused with 400.

@@ -356,6 +356,9 @@ impl Target {
 
     fn check_version(&self, call: &Call, kind: Kind, handle: Handle) -> Result<(), Refusal> {
         let Some(wanted) = call.header("if-match") else {
+            if self.personality.has(Quirk::VersionRequired) {
+                return Err(Refusal::new(428, None, "If-Match is required."));
+            }
             return Ok(());
         };
         let etag = self
@@ -415,7 +418,8 @@ fn mentions(header: &str, etag: &str) -> bool {
 pub(super) fn check_content_type(call: &Call, personality: &Personality) -> Result<(), Refusal> {
     let sent = call.header("content-type").unwrap_or_default();
     let kind = sent.split(';').next().unwrap_or_default().trim();
-    let known: &[&str] = if personality.has(Quirk::PlainJsonOnly) {
+    let answers_406 = personality.has(Quirk::PlainJsonAccepted);
+    let known: &[&str] = if answers_406 || personality.has(Quirk::PlainJsonOnly) {
         &["application/json"]
     } else {
         &["application/scim+json", "application/json"]
@@ -423,8 +427,9 @@ pub(super) fn check_content_type(call: &Call, personality: &Personality) -> Resu
     if call.body.is_empty() || known.iter().any(|name| name.eq_ignore_ascii_case(kind)) {
         return Ok(());
     }
+    let status = if answers_406 { 406 } else { 415 };
     Err(Refusal::new(
-        415,
+        status,
         None,
         format!("The content type '{kind}' is not supported."),
     ))

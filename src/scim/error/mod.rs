@@ -385,12 +385,17 @@ impl Error {
     /// Whether the resource that was to be replaced is another version by now.
     pub(crate) fn is_changed_meanwhile(&self) -> bool {
         matches!(self, Self::Refused { exchange, .. }
-            if exchange.method == Method::PUT && exchange.status == Some(412))
+            if exchange.method != Method::GET && exchange.status == Some(412))
+    }
+
+    /// Whether a change must name the version that it is made for (RFC 6585 section 3).
+    pub(crate) fn wants_version(&self) -> bool {
+        matches!(self, Self::Refused { exchange, .. } if exchange.status == Some(428))
     }
 
     /// Whether the target does not take the type of the body.
     pub(super) fn is_type_refused(&self) -> bool {
-        matches!(self, Self::Refused { exchange, .. } if exchange.status == Some(415))
+        matches!(self, Self::Refused { exchange, .. } if matches!(exchange.status, Some(406 | 415)))
     }
 
     /// Whether a list may have failed because of its parameter `count`.

@@ -8,6 +8,7 @@ use super::{Bench, Removal, since};
 use crate::engine::guard::{self, Verdict, WhyHeld};
 use crate::engine::model::{Key, ObjectKind, TargetId};
 use crate::engine::plan::{Operation, Proof, Referenced, RemovalClass, WhyRemoved};
+use crate::store::hold_reasons;
 use crate::store::holds::{self, Decision, Item};
 use crate::store::ledger::{
     APPROVED_CLASS, NewRow, body, creates, number, number_of_class, put_row, status, waits,
@@ -69,7 +70,7 @@ impl Bench<'_> {
         }
         let waiting = waits::wait_for_names(self.state, self.job, self.cycle)?;
         self.kept.extend(waiting);
-        holds::put_reasons(self.state, self.job, &self.why, self.judging.is_partial)
+        hold_reasons::put(self.state, self.job, &self.why, self.judging.is_partial)
     }
 
     /// Creates above the limit are held, all of them: which of them are meant, only a person knows. So are
