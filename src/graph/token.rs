@@ -8,23 +8,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use graph_core::identity::{ClientApplication, ForceTokenRefresh};
 use graph_rs_sdk::error::{AuthExecutionError, AuthExecutionResult};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::config::Source;
-use crate::http::{self, Answer, Channel, Expect, Idempotency, Record};
+use crate::http::{self, Answer, Channel, Expect, Grant, Grantor, Grants, Idempotency, Record};
 use crate::metrics::Side;
 
 use super::credential::{Credential, DeviceCode, Endpoint, Fields, Kind, Proof, azure_cli};
 use super::error::{Error, TokenRefusal};
 use super::{remedy, wire};
 
-/// A token is replaced this long before it expires, so that none expires between two pages.
-const REFRESH_EARLY: Duration = Duration::from_mins(5);
-/// How long a token that is still good is used on when no new one is to be had.
-const USE_ON: Duration = Duration::from_secs(30);
 /// For one answer of the sign-in service.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// No token answer comes near it.
@@ -48,25 +43,17 @@ struct Shared {
     /// Where the tokens of a managed identity come from.
     machine: Option<Endpoint>,
     stop: CancellationToken,
-    /// Held while a token is asked for: one request serves all who wait (single flight).
-    current: Mutex<Current>,
+    grants: Grants<Current>,
 }
 
 #[derive(Default)]
 struct Current {
-    token: Option<Token>,
     /// What Graph wants the next token to prove (a claims challenge).
     claims: Option<String>,
     /// The place of the secret or certificate that was accepted last.
     proof: usize,
     /// Secrets and certificates that were read again, because those before them were refused.
     proofs: Option<Arc<[Proof]>>,
-}
-
-struct Token {
-    text: Arc<str>,
-    refresh_at: Instant,
-    expires_at: Instant,
 }
 
 impl Tokens {
@@ -109,7 +96,7 @@ impl Tokens {
             credential,
             machine,
             stop,
-            current: Mutex::default(),
+            grants: Grants::default(),
         })))
     }
 
@@ -120,32 +107,8 @@ impl Tokens {
 
     /// A token that is good for a while.
     pub(super) async fn token(&self) -> Result<Arc<str>, Error> {
-        let mut current = self.0.current.lock().await;
-        let now = Instant::now();
-        let is_good = match &current.token {
-            Some(old) if now < old.refresh_at => return Ok(old.text.clone()),
-            Some(old) => now < old.expires_at,
-            None => false,
-        };
-        let repeat = if is_good {
-            Idempotency::Never
-        } else {
-            Idempotency::Always
-        };
-        match (self.0.ask(repeat, &mut current).await, &mut current.token) {
-            (Ok(token), _) => {
-                let text = token.text.clone();
-                current.token = Some(token);
-                current.claims = None;
-                Ok(text)
-            }
-            (Err(error), Some(old)) if is_good => {
-                tracing::warn!(%error, "no new access token yet; the old one is still used");
-                old.refresh_at = now + USE_ON;
-                Ok(old.text.clone())
-            }
-            (Err(error), _) => Err(error.in_section(self.section())),
-        }
+        let token = self.0.grants.token(&*self.0).await;
+        token.map_err(|error| error.in_section(self.section()))
     }
 
     /// The place of the source in the configuration.
@@ -156,17 +119,13 @@ impl Tokens {
     /// Forgets a token that Graph refused, unless another took its place meanwhile. The next one is asked
     /// for with what Graph wants it to prove.
     pub(super) async fn reject(&self, refused: &str, claims: Option<String>) {
-        let mut current = self.0.current.lock().await;
-        let is_current = |token: &Token| *token.text == *refused;
-        if current.token.as_ref().is_some_and(is_current) {
-            current.token = None;
-            current.claims = claims;
-        }
+        let note = |current: &mut Current| current.claims = claims;
+        self.0.grants.reject(refused, note).await;
     }
 
     /// The first characters of the secret that was accepted last.
     pub(super) async fn hint(&self) -> Option<String> {
-        let current = self.0.current.lock().await;
+        let current = self.0.grants.memory().await;
         let Kind::App { proofs, .. } = &self.0.credential.kind else {
             return None;
         };
@@ -227,8 +186,20 @@ impl Tokens {
     }
 }
 
+#[async_trait]
+impl Grantor for Shared {
+    type Memory = Current;
+    type Error = Error;
+
+    async fn ask(&self, repeat: Idempotency, current: &mut Current) -> Result<Grant, Error> {
+        let granted = self.ask_for(repeat, current).await?;
+        current.claims = None;
+        Ok(granted)
+    }
+}
+
 impl Shared {
-    async fn ask(&self, repeat: Idempotency, current: &mut Current) -> Result<Token, Error> {
+    async fn ask_for(&self, repeat: Idempotency, current: &mut Current) -> Result<Grant, Error> {
         let asked = Instant::now();
         let now = (self.credential.now)();
         let resource = self.scope.trim_end_matches("/.default");
@@ -282,7 +253,7 @@ impl Shared {
         proofs: &[Proof],
         repeat: Idempotency,
         current: &mut Current,
-    ) -> Result<Token, Error> {
+    ) -> Result<Grant, Error> {
         let mut first_refusal = None;
         for turn in 0..proofs.len() {
             let place = (current.proof + turn) % proofs.len();
@@ -317,7 +288,7 @@ impl Shared {
         proof: &Proof,
         repeat: Idempotency,
         claims: Option<&str>,
-    ) -> Result<Token, Error> {
+    ) -> Result<Grant, Error> {
         let mut attempts = 0;
         loop {
             let asked = Instant::now();
@@ -395,7 +366,7 @@ fn refusal(answer: &Answer, attempts: u32, redact: &dyn Fn(&str) -> String) -> T
     }
 }
 
-fn granted(body: &[u8], asked: Instant, now: DateTime<Utc>) -> Result<Token, Error> {
+fn granted(body: &[u8], asked: Instant, now: DateTime<Utc>) -> Result<Grant, Error> {
     let malformed = || Error::TokenMalformed { status: 200 };
     // The parser's own words could quote the token.
     let granted: wire::TokenAnswer = wire::read(body).map_err(|_| malformed())?;
@@ -406,12 +377,7 @@ fn granted(body: &[u8], asked: Instant, now: DateTime<Utc>) -> Result<Token, Err
     if granted.access_token.is_empty() {
         return Err(malformed());
     }
-    let expires_at = asked.checked_add(lifetime).ok_or_else(malformed)?;
-    Ok(Token {
-        text: granted.access_token.into(),
-        refresh_at: expires_at - REFRESH_EARLY.min(lifetime / 2),
-        expires_at,
-    })
+    Grant::new(granted.access_token, asked, lifetime).ok_or_else(malformed)
 }
 
 /// A description ends with trace and correlation ids, behind a line break or only behind a space.
@@ -459,12 +425,7 @@ mod tests {
         let stop = CancellationToken::new();
         let credential = Credential::of_secret("client", "secret");
         let tokens = Tokens::new(&source, credential, stop).unwrap();
-        let now = Instant::now();
-        tokens.0.current.lock().await.token = Some(Token {
-            text: "old".into(),
-            refresh_at: now,
-            expires_at: now + expires_in,
-        });
+        tokens.0.grants.put_due("old", expires_in).await;
         let token = tokens.token().await;
         (tokens, token)
     }

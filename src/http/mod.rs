@@ -5,6 +5,7 @@
 
 mod client;
 mod gate;
+mod grant;
 mod json;
 mod lessons;
 mod link;
@@ -16,6 +17,7 @@ mod send;
 
 pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loopback};
 pub(crate) use gate::Gate;
+pub(crate) use grant::{Grant, Grantor, Grants};
 pub(crate) use json::read_json;
 pub(crate) use link::{LinkError, follow};
 pub(crate) use rate::divide;
