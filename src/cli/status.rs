@@ -10,7 +10,6 @@ use super::output::Output;
 use crate::config::{Config, Job};
 use crate::cycle;
 use crate::engine::record::{Holder, JobRecord, Registered};
-use crate::graph;
 use crate::report::json::Document;
 use crate::report::{self, JobStatus, text};
 use crate::scheduler;
@@ -57,8 +56,7 @@ pub(super) fn status(
         None => Vec::new(),
     };
     let today = now.date_naive();
-    let expiring = config.sources.iter().flat_map(graph::expiries);
-    let expiring: Vec<_> = expiring.map(|one| (one.key, one.day)).collect();
+    let expiring = cycle::expiries(&config);
     let mut out = output.text();
     if output.is_json() {
         let mut document = {

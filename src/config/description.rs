@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
+use super::access::{Authentication, OAuth, SignIn};
 use super::fingerprint::{hexadecimal_digest, value_text};
-use super::settings::{Application, DialectSettings, Job, JobNotify, Schedule, Target};
+use super::settings::{
+    Application, Certificate, DialectSettings, Job, JobNotify, Schedule, Target,
+};
 use crate::engine::configuration::Configuration;
 use crate::engine::filter::{ClauseGroup, Filter};
 use crate::engine::job::{
@@ -86,7 +89,8 @@ impl Words {
     fn target(&mut self, target: &Target) {
         let Target {
             base_url,
-            token,
+            access,
+            proxy,
             concurrency,
             requests_per_second,
             timeout,
@@ -95,7 +99,36 @@ impl Words {
             dialect,
         } = target;
         self.put("target.base_url", base_url);
-        self.put("target.token", token);
+        match &access.sign_in {
+            SignIn::Token(_) | SignIn::Headers => {}
+            SignIn::Basic { user, passwords: _ } => self.put("target.basic.user", user),
+            SignIn::OAuth(OAuth {
+                token_url,
+                client_id,
+                secrets: _,
+                scope,
+                authentication,
+            }) => {
+                self.put("target.oauth.token_url", token_url);
+                self.put("target.oauth.client_id", client_id);
+                self.put_some("target.oauth.scope", scope.as_ref());
+                let mut words = Authentication::WORDS.iter();
+                let word = words.find(|(_, one)| Some(*one) == *authentication);
+                self.put_some("target.oauth.authentication", word.map(|(word, _)| *word));
+            }
+            SignIn::Entra { scope } => self.put("target.entra.scope", scope),
+        }
+        if let Some(certificate) = &access.client_certificate {
+            let place = match certificate {
+                Certificate::Pem { certificate, .. } => certificate,
+                Certificate::Pkcs12 { file, .. } => file,
+            };
+            self.put("target.client_certificate", place);
+        }
+        for (key, one) in access.keyed() {
+            self.put(format!("target.{key}"), &one.secret);
+        }
+        self.put_some("target.proxy", proxy.as_ref());
         self.put("target.concurrency", concurrency);
         self.put_some("target.requests_per_second", *requests_per_second);
         self.put("target.timeout", length(*timeout));

@@ -84,6 +84,7 @@ fn holds(holds: Holds) -> String {
         Holds::Texts => "list of texts".to_owned(),
         Holds::Value => "value".to_owned(),
         Holds::Counts(_) => "{ name = number }".to_owned(),
+        Holds::Secrets(section) => format!("{{ name = {} }}", table(section)),
         Holds::Table(section) => table(section),
         Holds::Tables(_) => "list of tables".to_owned(),
         Holds::OneOf(several) => {

@@ -4,6 +4,7 @@
 //! `settings` of it, which is what the rest of the program sees. `entra` reads and writes the format of
 //! Entra's own jobs.
 
+mod access;
 pub(crate) mod bounded;
 mod description;
 mod document;
@@ -33,6 +34,7 @@ use figment::providers::Env;
 use document::{Document, Variable};
 use problem::Log;
 
+pub(crate) use access::{Access, Authentication, OAuth, SignIn};
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use knobs::{
     Booleans, Bulk, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager, MemberAdd,

@@ -99,6 +99,10 @@ fn value(holds: Holds) -> Json {
             "type": "object",
             "additionalProperties": { "type": "integer", "minimum": 0 },
         }),
+        Holds::Secrets(section) => json!({
+            "type": "object",
+            "additionalProperties": object(section),
+        }),
         Holds::Table(section) => object(section),
         Holds::Tables(section) => json!({ "type": "array", "items": object(section) }),
         Holds::OneOf(several) => {
@@ -120,6 +124,7 @@ fn rule(rule: &Rule) -> Json {
     let each = |names: &[&str]| -> Vec<Json> { names.iter().map(|name| is_set(name)).collect() };
     match rule {
         Rule::ExactlyOne(names) => json!({ "oneOf": each(names) }),
+        Rule::AtLeastOne(names) => json!({ "anyOf": each(names) }),
         Rule::AtMostOne(names) => {
             let mut choices = each(names);
             choices.push(json!({ "not": { "anyOf": each(names) } }));

@@ -168,13 +168,7 @@ impl Secret {
         }
     }
 
-    /// The same once more, after it was refused: it may have been replaced. `None`: it is not there, or it
-    /// came through a pipe, from which it can be read only once.
-    pub(crate) fn read_again(&self) -> Option<String> {
-        self.is_kept().then(|| self.read().ok()).flatten()
-    }
-
-    /// Whether it can be read more than once.
+    /// Whether it can be read more than once: what came through a pipe cannot.
     pub(crate) fn is_kept(&self) -> bool {
         let path = match self {
             Self::Env(_) => return true,

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use lettre::message::Mailbox;
 use url::Url;
 
+use super::access::Access;
 use super::knobs::Knobs;
 use crate::engine::job;
 use crate::engine::model::ObjectKind;
@@ -272,7 +273,7 @@ impl Config {
         }));
         secrets.extend(&self.notify.heartbeat);
         for job in &self.jobs {
-            secrets.push(&job.target.token);
+            secrets.extend(job.target.access.secrets());
             secrets.extend(&job.notify.heartbeat);
         }
         secrets
@@ -328,6 +329,8 @@ pub(crate) struct Source {
     pub(crate) graph_url: String,
     /// The `scope` of the token request, such as `https://graph.microsoft.com/.default`.
     pub(crate) token_scope: String,
+    /// Instead of that of the environment.
+    pub(crate) proxy: Option<String>,
     pub(crate) read: Wish,
 }
 
@@ -453,7 +456,9 @@ pub(crate) enum Application {
 pub(crate) struct Target {
     /// Without trailing slash; may carry a query, which stays part of every request.
     pub(crate) base_url: String,
-    pub(crate) token: Secret,
+    pub(crate) access: Access,
+    /// Instead of that of the environment.
+    pub(crate) proxy: Option<String>,
     /// Writes in flight at once.
     pub(crate) concurrency: usize,
     pub(crate) requests_per_second: Option<f64>,

@@ -28,6 +28,8 @@ const SECRETS: &[&str] = &[
     "url",
     "webhook",
 ];
+/// A table whose keys have any name, and whose values are secrets.
+const HEADERS: &str = "headers";
 /// Where a secret is.
 const PLACES: &[&str] = &["env", "file", "credential"];
 
@@ -38,24 +40,32 @@ pub(crate) fn shareable(file: &Path, clean: &dyn Fn(&str) -> String) -> Json {
         Err(error) => return json!({ "cannot_be_read": error.to_string() }),
     };
     match text.parse::<DocumentMut>() {
-        Ok(document) => table(document.as_table(), clean),
+        Ok(document) => table(document.as_table(), false, clean),
         // Its words quote the line.
         Err(_) => json!({ "is_not_toml": true }),
     }
 }
 
-fn table(table: &dyn TableLike, clean: &dyn Fn(&str) -> String) -> Json {
+/// `is_secret`: whatever stands in it is one, whatever its name.
+fn table(table: &dyn TableLike, is_secret: bool, clean: &dyn Fn(&str) -> String) -> Json {
     let entries = table.iter();
-    let entries = entries.map(|(key, one)| (key.to_owned(), item(key, one, clean)));
+    let entries = entries.map(|(key, one)| {
+        let of = if is_secret && !PLACES.contains(&key) {
+            HEADERS
+        } else {
+            key
+        };
+        (key.to_owned(), item(of, one, clean))
+    });
     Json::Object(entries.collect::<Map<_, _>>())
 }
 
 fn item(key: &str, item: &Item, clean: &dyn Fn(&str) -> String) -> Json {
     if let Some(tables) = item.as_array_of_tables() {
-        return tables.iter().map(|one| table(one, clean)).collect();
+        return tables.iter().map(|one| table(one, false, clean)).collect();
     }
     if let Some(inner) = item.as_table_like() {
-        return table(inner, clean);
+        return table(inner, key == HEADERS, clean);
     }
     item.as_value()
         .map_or(Json::Null, |one| value(key, one, clean))
@@ -64,12 +74,13 @@ fn item(key: &str, item: &Item, clean: &dyn Fn(&str) -> String) -> Json {
 fn value(key: &str, one: &Value, clean: &dyn Fn(&str) -> String) -> Json {
     match one {
         Value::String(text) => json!(shown(key, text.value(), clean)),
+        Value::Integer(_) | Value::Float(_) if key == HEADERS => json!(GONE),
         Value::Integer(number) => json!(number.value()),
         Value::Float(number) => json!(number.value()),
         Value::Boolean(is) => json!(is.value()),
         Value::Datetime(time) => json!(time.value().to_string()),
         Value::Array(values) => values.iter().map(|one| value(key, one, clean)).collect(),
-        Value::InlineTable(inner) => table(inner, clean),
+        Value::InlineTable(inner) => table(inner, key == HEADERS, clean),
     }
 }
 
@@ -77,7 +88,7 @@ fn shown(key: &str, text: &str, clean: &dyn Fn(&str) -> String) -> String {
     if PLACES.contains(&key) {
         return text.to_owned();
     }
-    if SECRETS.contains(&key) {
+    if key == HEADERS || SECRETS.contains(&key) {
         return GONE.to_owned();
     }
     match Url::parse(text) {
@@ -109,7 +120,7 @@ tenant_id = "11111111-1111-1111-1111-111111111111"
 webhook = { url = "https://hooks.example.com/plain-secret" }
 email = { smtp = "smtps://user:plain-secret@mail.example.com" }
 [[jobs]]
-target = { base_url = "https://u:plain-secret@scim.example.com/v2?key=plain-secret", token = { env = "TOKEN" } }
+target = { base_url = "https://u:plain-secret@scim.example.com/v2?key=plain-secret", token = { env = "TOKEN" }, headers = { "X-Api-Key" = "plain-secret", "X-B" = { value = "plain-secret" } } }
 "#;
         std::fs::write(&file, text).unwrap();
         let json = shareable(&file, &str::to_owned);

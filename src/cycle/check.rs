@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Agent;
 use super::Error;
 use super::capabilities;
+use super::expiry;
 use super::names::misnamed_now;
 use super::tenant::Tenant;
 use crate::config::{self, Schema, Update};
@@ -44,6 +45,12 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
             }
         }
     }
+    let today = (agent.now)().date_naive();
+    let expiries = expiry::of_target(job).into_iter();
+    checks.extend(expiries.map(|(key, day)| Check {
+        what: format!("target: {key}"),
+        outcome: Ok(report::expires(day, today)),
+    }));
     let look_up = test_target(agent, job).await;
     let answers = look_up.is_ok();
     checks.push(Check {
@@ -277,7 +284,7 @@ fn failed(error: &Error, section: &str) -> Failed {
             Error::Graph(error)
             | Error::DefaultDomain { source: error, .. }
             | Error::CustomSecurityAttributes { source: error, .. } => error.remedy(section),
-            Error::Target(error) => error.advice().map(str::to_owned),
+            Error::Target(error) => error.remedy(),
             Error::Secret { key, .. } => Some(format!("correct {key}")),
             Error::Store(_)
             | Error::List { .. }

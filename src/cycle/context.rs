@@ -36,6 +36,11 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// What the target is reached with now.
+    pub(super) fn settings(&self) -> TargetSettings {
+        self.agent.settings(&self.job, &self.reader.identity())
+    }
+
     /// The number of the cycle, once it has one.
     pub(super) fn cycle(&self) -> i64 {
         self.cycle.get().copied().unwrap_or_default()
@@ -151,21 +156,18 @@ impl Agent {
         self.sources.note(configured, &self.store, (self.now)())?;
         let sources = self.sources.of(configured)?;
         self.store.note_fingerprint(name, &job.fingerprint)?;
-        let token = (!self.without_target)
-            .then(|| read_token(&job))
+        let access = (!self.without_target)
+            .then(|| self.access(&job))
             .transpose()?;
-        let credential = token.as_ref();
-        let credential = credential.map(|token| self.key.digest("credential", token));
-        let settings = TargetSettings {
-            address: job.target.base_url.clone(),
-            credential: credential.unwrap_or_default(),
-        };
-        if token.is_some() && self.store.compare_settings(name, &settings)? {
-            tracing::warn!(
-                job = %name,
-                "the target's address or token changed: verifying the links"
-            );
-            self.store.forget_target(name)?;
+        if let Some(access) = &access {
+            let settings = self.settings(&job, &access.identity());
+            if self.store.compare_settings(name, &settings)? {
+                tracing::warn!(
+                    job = %name,
+                    "the target's address or credential changed: verifying the links"
+                );
+                self.store.forget_target(name)?;
+            }
         }
         if options.evaluate_all {
             self.store.restart(name)?;
@@ -182,8 +184,8 @@ impl Agent {
             None => CycleKind::Incremental,
         };
         let redactions = self.redactions(&job);
-        let reader = match token {
-            Some(token) => self.reader_with(&job, token)?,
+        let reader = match access {
+            Some(access) => self.reader_with(&job, access)?,
             None => scim::Reader::absent(&job.target, self.stop.clone())?,
         };
         let reader = reader.hiding(redactions.hidden());
@@ -198,7 +200,6 @@ impl Agent {
             options,
             progress,
             reader,
-            settings,
             is_first: !self.store.is_established(name)?,
             redactions,
             kind,
@@ -238,33 +239,34 @@ impl Agent {
     }
 
     pub(super) fn reader(&self, job: &config::Job) -> Result<scim::Reader, Error> {
-        let token = read_token(job)?;
-        self.reader_with(job, token)
+        self.reader_with(job, self.access(job)?)
     }
 
-    pub(super) fn reader_with(
-        &self,
-        job: &config::Job,
-        token: String,
-    ) -> Result<scim::Reader, Error> {
-        let token = scim::Token::new(token);
+    fn reader_with(&self, job: &config::Job, access: scim::Access) -> Result<scim::Reader, Error> {
         let (stop, gate) = (self.stop.clone(), self.store.gate());
-        Ok(scim::Reader::new(&job.target, token, stop, gate)?)
+        Ok(scim::Reader::new(&job.target, access, stop, gate)?)
     }
-}
 
-fn read_token(job: &config::Job) -> Result<String, Error> {
-    let read = job
-        .target
-        .token
-        .read_token()
-        .map_err(|source| Error::Secret {
-            key: "target.token",
-            source,
-        })?;
-    if read.had_scheme {
-        let words = config::with_scheme(&job.target.token);
-        tracing::warn!(job = %job.rules.name, "{words}");
+    /// What the target is given; of several secrets, the one that the links were made with comes first.
+    fn access(&self, job: &config::Job) -> Result<scim::Access, Error> {
+        let name = &job.rules.name;
+        let times = (self.stop.clone(), self.now);
+        let issuer = self.issuers.of(job, &self.config, times)?;
+        let (access, remarks) = scim::Access::read(&job.target.access, issuer)?;
+        for words in remarks {
+            tracing::warn!(job = %name, "{words}");
+        }
+        Ok(match self.store.settings(name)? {
+            Some(known) => access.begin_with(|identity| self.settings(job, identity) == known),
+            None => access,
+        })
     }
-    Ok(read.token)
+
+    /// What a target is reached with, by what it knows the sender.
+    pub(super) fn settings(&self, job: &config::Job, identity: &str) -> TargetSettings {
+        TargetSettings {
+            address: job.target.base_url.clone(),
+            credential: self.key.digest("credential", identity),
+        }
+    }
 }

@@ -16,7 +16,7 @@ pub(crate) enum Error {
     #[error("{key} cannot be read")]
     Secret {
         /// As it stands in the config.
-        key: &'static str,
+        key: String,
         #[source]
         source: SecretError,
     },
@@ -127,6 +127,12 @@ pub(crate) enum Error {
         name: String,
         ids: Vec<SourceId>,
     },
+}
+
+impl From<scim::Unread> for Error {
+    fn from(scim::Unread { key, source }: scim::Unread) -> Self {
+        Self::Secret { key, source }
+    }
 }
 
 impl Error {

@@ -12,12 +12,14 @@ mod confirm;
 mod context;
 mod drift;
 mod error;
+mod expiry;
 mod explain;
 mod facts;
 mod gone;
 mod hand_over;
 mod health;
 mod index;
+mod issuers;
 mod judge;
 mod leavers;
 mod lookup;
@@ -70,6 +72,7 @@ pub(crate) use audit::Audited;
 pub(crate) use capabilities::known_remarks;
 pub(crate) use check::unusable;
 pub(crate) use error::Error;
+pub(crate) use expiry::expiries;
 pub(crate) use explain::explain;
 pub(crate) use leavers::{Seen, next_look};
 pub(crate) use on_record::{Marked, hide, marked, with_names, with_names_of};
@@ -91,9 +94,11 @@ use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Summary};
 use crate::graph;
 use crate::scim;
-use crate::store::{MarkCutoff, StateKey, Store, TargetSettings};
+use crate::store::{MarkCutoff, StateKey, Store};
 
 use self::capabilities::Fact;
+use self::expiry::Warned;
+use self::issuers::Issuers;
 use self::judge::Judged;
 use self::plan::Whom;
 use self::same_target::Verified;
@@ -109,6 +114,9 @@ pub(crate) struct Agent {
     sources: Sources,
     /// Of the state, for keyed digests.
     key: StateKey,
+    issuers: Issuers,
+    /// Secrets of targets that expire.
+    expiring: Arc<Warned>,
     stop: CancellationToken,
     now: fn() -> DateTime<Utc>,
     /// How long removals stay confirmed.
@@ -137,8 +145,6 @@ struct Context<'a> {
     progress: &'a watch::Sender<Progress>,
     /// Looks things up in the target; cannot write.
     reader: scim::Reader,
-    /// What the target is reached with.
-    settings: TargetSettings,
     redactions: Redactions,
     /// Nothing of the job was evaluated completely since the state was made.
     is_first: bool,
@@ -153,7 +159,7 @@ struct Context<'a> {
     cycle: OnceLock<i64>,
     /// What was found out of the target when the first object was gone.
     first_gone: OnceCell<same_target::Reverified>,
-    /// The same, when another token was read in the middle of it.
+    /// The same, when another credential took its place in the middle of it.
     renewed: OnceCell<same_target::Reverified>,
 }
 
@@ -195,7 +201,12 @@ impl Agent {
         let stop = self.stop.clone();
         let times = (stop, self.now);
         let sources = Sources::connect(&config, &store, times.clone(), &self.sources)?;
-        Self::reading(config, store, sources, times, Arc::clone(&self.workers))
+        let agent = Self::reading(config, store, sources, times, Arc::clone(&self.workers))?;
+        Ok(Self {
+            issuers: self.issuers.clone(),
+            expiring: Arc::clone(&self.expiring),
+            ..agent
+        })
     }
 
     fn reading(
@@ -211,6 +222,8 @@ impl Agent {
             store,
             sources,
             key,
+            issuers: Issuers::default(),
+            expiring: Arc::default(),
             stop,
             now,
             fresh: confirm::FRESH,
@@ -267,6 +280,7 @@ impl Agent {
         }
         let started = (self.now)();
         let kind = self.expected_kind(job, options)?;
+        self.warn_of_expiry(job);
         // Before anything that may fail, such as reading the token: every attempt is on record.
         let name = &job.rules.name;
         let cycle = self.store.begin_cycle(name, kind, started)?;
@@ -298,6 +312,16 @@ impl Agent {
                 record::failed(&context, cycle, &error)?;
                 Err(error)
             }
+        }
+    }
+
+    /// Of the secrets of the job's target.
+    fn warn_of_expiry(&self, job: &config::Job) {
+        let today = (self.now)().date_naive();
+        let name = &job.rules.name;
+        for (key, day) in expiry::of_target(job) {
+            let key = format!("jobs.{name}.target.{key}");
+            self.expiring.warn(&key, day, today);
         }
     }
 
@@ -496,10 +520,9 @@ impl Agent {
         })
     }
 
-    /// On which day each secret and certificate of the sources expires, as far as that is known here.
+    /// On which day each secret and certificate expires, as far as that is known here.
     pub(crate) fn expiries(&self) -> Vec<(String, chrono::NaiveDate)> {
-        let expiries = self.config.sources.iter().flat_map(graph::expiries);
-        expiries.map(|one| (one.key, one.day)).collect()
+        expiries(&self.config)
     }
 
     /// Test Connection: each thing that a cycle needs, in the services' own words, and what does not fit.

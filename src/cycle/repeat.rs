@@ -74,9 +74,9 @@ impl Applier<'_> {
             number,
             ..
         } = attempt;
-        // It was not carried out, and goes out once more with the token that was read again.
+        // It was not carried out, and goes out once more with another credential or token.
         let is_refused = error.class() == Class::Unauthorized;
-        if is_refused && number == 1 && self.context.reader.is_renewed() {
+        if is_refused && number == 1 && self.context.reader.may_go_again() {
             return Next::Again;
         }
         if error.is_stop() || !error.unconfirmed() {

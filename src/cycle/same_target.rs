@@ -105,7 +105,7 @@ pub(super) async fn verify<'a>(
         });
         return Ok(verified);
     }
-    let (job, settings) = (context.job.rules.name.clone(), context.settings.clone());
+    let (job, settings) = (context.job.rules.name.clone(), context.settings());
     context
         .state(move |store| {
             store.note_settings(&job, &settings)?;
@@ -134,7 +134,7 @@ impl Context<'_> {
 
     /// Why this is not written, as far as the target was verified in this cycle.
     pub(super) async fn is_barred(&self, action: &Action) -> Result<Option<&'static str>, Error> {
-        // Another token may lead to another organisation.
+        // Another credential may lead to another organisation.
         if self.reader.is_renewed() {
             self.renewed.get_or_try_init(|| reverify(self)).await?;
         }
@@ -191,6 +191,12 @@ async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
                     job = %context.job.rules.name, wrong, read, not_read = results.tally.not_read,
                     "linked objects are gone from the target or belong to others: they are matched again"
                 );
+            }
+            if !unsure && context.reader.is_renewed() {
+                let (job, settings) = (context.job.rules.name.clone(), context.settings());
+                context
+                    .state(move |store| store.note_settings(&job, &settings))
+                    .await?;
             }
             Ok(Reverified {
                 unsure: unsure.then(|| results.with(Compared::Agrees)),
@@ -526,7 +532,10 @@ fn another(context: &Context<'_>, tally: Tally) -> Error {
             Some(TargetSettings { address: known, .. }) if known != *address => {
                 format!("set target.base_url to {known} again")
             }
-            Some(_) | None => "restore the old token (target.token)".to_owned(),
+            Some(_) | None => match context.job.target.access.sign_in.key() {
+                "token" => "restore the old token (target.token)".to_owned(),
+                key => format!("restore the old credential (target.{key})"),
+            },
         },
     }
 }

@@ -90,6 +90,8 @@ impl Client {
             connections: CONNECTIONS,
             timeout: TIMEOUT,
             extra_roots: None,
+            identity: None,
+            proxy: settings.proxy.as_deref(),
             direct: http::is_loopback(&root),
         })
         .map_err(Error::Setup)?;

@@ -27,7 +27,7 @@ mod wire;
 pub(crate) use crate::http::Exchange;
 pub(crate) use application::ServicePrincipal;
 pub(crate) use client::Client;
-pub(crate) use credential::{Credential, Expiry, expiries};
+pub(crate) use credential::{Credential, Expiry, certificate_expiry, expiries};
 pub(crate) use custom_security::CustomSecurity;
 pub(crate) use delta::{At, Link, MAX_FILTERED};
 pub(crate) use error::{Error, Expired};
@@ -40,6 +40,7 @@ pub(crate) use snapshot::{
     SnapshotError, SnapshotWanted, Snapshots, Supposed, Taken, write_snapshots,
 };
 pub(crate) use synchronization::SyncJob;
+pub(crate) use token::TokensFor;
 pub(crate) use units::Unit;
 
 #[cfg(test)]

@@ -161,6 +161,20 @@ impl Error {
     }
 }
 
+/// Of a code that is about the application that a token was requested for, where that is a target's.
+pub(super) fn of_application(code: Option<u64>) -> Option<&'static str> {
+    match code? {
+        50_001 | 500_011 | 70_011 | 700_022 | 700_023 => Some(
+            "check target.entra.scope: it names the target's application, which must exist in the \
+             tenant of the source",
+        ),
+        501_051 => {
+            Some("give the application of the source a role of the target's application in Entra")
+        }
+        _ => None,
+    }
+}
+
 fn of(error: &Error) -> Option<String> {
     let words = match error {
         Error::TokenRefused(refusal) => match (row(refusal.code), refusal.code) {

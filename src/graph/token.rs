@@ -75,6 +75,8 @@ impl Tokens {
             connections: 1,
             timeout: TIMEOUT,
             extra_roots: None,
+            identity: None,
+            proxy: settings.proxy.as_deref(),
             direct: http::is_loopback(&endpoint),
         })
         .map_err(Error::Setup)?;
@@ -195,6 +197,53 @@ impl Grantor for Shared {
         let granted = self.ask_for(repeat, current).await?;
         current.claims = None;
         Ok(granted)
+    }
+}
+
+/// Tokens for another application than Graph, got with the same credential. Clones share them.
+#[derive(Clone)]
+pub(crate) struct TokensFor(Tokens);
+
+impl TokensFor {
+    pub(crate) fn new(
+        source: &Source,
+        scope: &str,
+        stop: CancellationToken,
+        now: fn() -> DateTime<Utc>,
+    ) -> Result<Self, Error> {
+        let credential = Credential::load(source, now)?;
+        let source = Source {
+            token_scope: scope.to_owned(),
+            ..source.clone()
+        };
+        Ok(Self(Tokens::new(&source, credential, stop)?))
+    }
+
+    /// A token that is good for a while.
+    pub(crate) async fn token(&self) -> Result<Arc<str>, Error> {
+        self.0.token().await
+    }
+
+    /// Forgets a token that was refused.
+    pub(crate) async fn reject(&self, refused: &str) {
+        self.0.reject(refused, None).await;
+    }
+
+    /// The application that signs in.
+    pub(crate) fn client_id(&self) -> Option<&str> {
+        self.0.client_id()
+    }
+}
+
+impl Error {
+    /// What to do about it where the token was requested for the application of a target.
+    pub(crate) fn remedy_of_target(&self, section: &str) -> Option<String> {
+        match self {
+            Self::TokenRefused(refusal) => remedy::of_application(refusal.code)
+                .map(str::to_owned)
+                .or_else(|| self.remedy(section)),
+            _ => self.remedy(section),
+        }
     }
 }
 

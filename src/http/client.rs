@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, Identity, Proxy, redirect};
 use url::{Host, Url};
 
 /// For TCP and TLS together; a host that does not answer by then is down.
@@ -23,6 +23,10 @@ pub(crate) struct Settings<'a> {
     pub(crate) timeout: Duration,
     /// Further trusted roots, in PEM form, in addition to the built-in ones.
     pub(crate) extra_roots: Option<&'a [u8]>,
+    /// A certificate with its private key that the server is shown, in PEM form.
+    pub(crate) identity: Option<&'a [u8]>,
+    /// A proxy for all requests, instead of that of the environment.
+    pub(crate) proxy: Option<&'a str>,
     /// Never through a proxy of the environment; right for [`is_loopback`] addresses.
     pub(crate) direct: bool,
 }
@@ -33,6 +37,10 @@ pub(crate) enum BuildError {
     NoCertificate,
     #[error("the certificate file cannot be read as PEM")]
     Certificate(#[source] reqwest::Error),
+    #[error("the client certificate cannot be used")]
+    Identity(#[source] reqwest::Error),
+    #[error("the address of the proxy cannot be used")]
+    Proxy(#[source] reqwest::Error),
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
 }
@@ -44,6 +52,8 @@ pub(crate) fn build(settings: &Settings<'_>) -> Result<Client, BuildError> {
         connections,
         timeout,
         extra_roots,
+        identity,
+        proxy,
         direct,
     } = *settings;
     let mut builder = Client::builder()
@@ -56,8 +66,14 @@ pub(crate) fn build(settings: &Settings<'_>) -> Result<Client, BuildError> {
         .pool_max_idle_per_host(connections)
         .redirect(redirect::Policy::none())
         .referer(false);
-    if direct {
+    if direct || proxy.is_some() {
         builder = builder.no_proxy();
+    }
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(Proxy::all(proxy).map_err(BuildError::Proxy)?);
+    }
+    if let Some(pem) = identity {
+        builder = builder.identity(Identity::from_pem(pem).map_err(BuildError::Identity)?);
     }
     if let Some(pem) = extra_roots {
         let roots = Certificate::from_pem_bundle(pem).map_err(BuildError::Certificate)?;
@@ -151,6 +167,8 @@ mod tests {
             connections: 1,
             timeout: Duration::from_secs(1),
             extra_roots: Some(b"not a certificate"),
+            identity: None,
+            proxy: None,
             direct: true,
         };
         assert!(build(&settings).is_err());

@@ -10,6 +10,7 @@ mod json;
 mod lessons;
 mod link;
 mod patience;
+pub(crate) mod pkcs12;
 mod rate;
 mod redact;
 mod retry;

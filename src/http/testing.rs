@@ -36,6 +36,8 @@ pub(crate) fn channel(stop: &CancellationToken) -> Channel {
         connections: 4,
         timeout: Duration::from_secs(2),
         extra_roots: None,
+        identity: None,
+        proxy: None,
         direct: true,
     };
     Channel::new(

@@ -65,6 +65,8 @@ fn client(address: &str) -> Result<(Client, Url), Error> {
         connections: 1,
         timeout: PATIENCE,
         extra_roots: None,
+        identity: None,
+        proxy: None,
         direct: http::is_loopback(&url),
     })?;
     Ok((client, url))

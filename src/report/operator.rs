@@ -136,7 +136,9 @@ pub(super) fn remedy(one: &Escrowed) -> &'static str {
             "Remedy: free the value in the target, or link its owner: entrain links relink."
         }
         Some(Class::Gone) => "Remedy: none needed; it is matched again.",
-        Some(Class::Unauthorized) => "Remedy: renew the target's token (target.token).",
+        Some(Class::Unauthorized) => {
+            "Remedy: renew the target's credential (token in [jobs.target], or the key used instead of it)."
+        }
         Some(Class::Forbidden) => {
             "Remedy: allow the token's owner to change this object in the target."
         }

@@ -17,7 +17,9 @@ use axum::body::to_bytes;
 use axum::extract::Request;
 
 pub use fault::{Fault, Trouble};
-pub use scim::{Bulk, Personality, Quirk, TargetHandle, TargetOptions};
+pub use scim::{
+    Authentication, AuthorizationServer, Bulk, Personality, Quirk, TargetHandle, TargetOptions,
+};
 pub use tenant::{
     Assignment, FederatedCredential, GraphQuirk, GraphSettings, GroupView, Life, PrincipalType,
     ROLE_AUDITOR, ROLE_DEFAULT_ACCESS, ROLE_MSIAM_ACCESS, ROLE_USER, Size, SynchronizationJob,

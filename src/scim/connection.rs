@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION,
+    ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH, LOCATION,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Token;
+use super::access::{Access, Pass};
 use super::error::{About, Error};
 use super::filter;
 use super::message::{ServerMessage, is_page};
@@ -20,7 +20,7 @@ use super::pager::COUNT;
 use super::request::Request;
 use super::route::{Routes, collection};
 use super::wire::{self, List, Reply};
-use crate::config::{Count, DialectSettings, Secret, Target, bounded};
+use crate::config::{Count, DialectSettings, Target, bounded};
 use crate::engine::model::{ObjectKind, TargetPath, Value};
 use crate::engine::redact::Hidden;
 use crate::http::{self, Answer, Channel, Exchange, Expect, Gate, Idempotency, Settings};
@@ -35,10 +35,7 @@ const MAX_BODY: usize = 64 * 1024 * 1024;
 pub(super) struct Connection {
     channel: Channel,
     routes: Routes,
-    /// The token in use, and those before it, which were refused.
-    tokens: Mutex<Vec<Token>>,
-    /// Where the token is read again.
-    token_place: Secret,
+    access: Access,
     manner: RwLock<Manner>,
     reads: Mutex<Vec<Read>>,
     /// Parameters of lists that the target turned out not to take.
@@ -119,28 +116,19 @@ pub(crate) struct Read {
 impl Connection {
     pub(super) fn new(
         target: &Target,
-        token: Token,
+        access: Access,
         stop: CancellationToken,
         gate: Gate,
     ) -> Result<Self, Error> {
         let base = http::check_url(&target.base_url).map_err(|source| Error::BaseUrl { source })?;
-        token.header().ok_or(Error::Token)?;
-        let roots = target
-            .ca_certificate
-            .as_ref()
-            .map(|path| {
-                bounded::read_file(path, bounded::MAX_CERTIFICATES).map_err(|source| {
-                    Error::Certificate {
-                        path: path.clone(),
-                        source,
-                    }
-                })
-            })
-            .transpose()?;
+        access.check()?;
+        let roots = roots(target)?;
         let client = http::build(&Settings {
             connections: target.concurrency,
             timeout: target.timeout,
             extra_roots: roots.as_deref(),
+            identity: access.certificate()?.map(str::as_bytes),
+            proxy: target.proxy.as_deref(),
             direct: http::is_loopback(&base),
         })
         .map_err(|source| Error::Client { source })?;
@@ -153,8 +141,7 @@ impl Connection {
                 )
                 .through(gate),
             routes: Routes::new(base),
-            tokens: Mutex::new(vec![token]),
-            token_place: target.token.clone(),
+            access,
             manner: RwLock::new(Manner::new(&target.dialect)),
             reads: Mutex::default(),
             omitted: Mutex::default(),
@@ -163,7 +150,7 @@ impl Connection {
         })
     }
 
-    /// In place of a target that is not asked. It needs neither a token nor a certificate.
+    /// In place of a target that is not asked. It needs neither a credential nor a certificate.
     pub(super) fn absent(target: &Target, stop: CancellationToken) -> Result<Self, Error> {
         let target = Target {
             ca_certificate: None,
@@ -171,48 +158,12 @@ impl Connection {
         };
         Ok(Self {
             is_absent: true,
-            ..Self::new(&target, Token::new("none"), stop, Gate::default())?
+            ..Self::new(&target, Access::none(), stop, Gate::default())?
         })
     }
 
-    /// Whether another token took the place of the one that a reader was made with.
-    pub(super) fn is_renewed(&self) -> bool {
-        self.tokens().len() > 1
-    }
-
-    fn tokens(&self) -> MutexGuard<'_, Vec<Token>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn token(&self) -> Token {
-        let tokens = self.tokens();
-        tokens.last().cloned().expect("there is always one in use")
-    }
-
-    /// Reads the token again after this one was refused. `true`: it is another now.
-    fn renew(&self, refused: &Token) -> bool {
-        let mut tokens = self.tokens();
-        if tokens.last() != Some(refused) {
-            return true;
-        }
-        let read = self.token_place.read_again().map(Token::new);
-        let fresh = read.filter(|token| token.header().is_some() && !tokens.contains(token));
-        let is_fresh = fresh.is_some();
-        if is_fresh {
-            tracing::info!(
-                "the target refused the token; a changed one was read from the configured place"
-            );
-        }
-        tokens.extend(fresh);
-        is_fresh
-    }
-
-    /// Of every request.
-    fn headers(token: &Token) -> Result<HeaderMap, Error> {
-        Ok(HeaderMap::from_iter([
-            (AUTHORIZATION, token.header().ok_or(Error::Token)?),
-            (ACCEPT, HeaderValue::from_static(wire::ACCEPT)),
-        ]))
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
 
     pub(super) fn routes(&self) -> &Routes {
@@ -361,8 +312,11 @@ impl Connection {
 
     /// A header of an answer, whatever its status.
     pub(super) async fn header_of(&self, request: &Request, name: &HeaderName) -> Option<String> {
-        let token = self.token();
-        let sent = self.send_with(request, Expect::Status, &token);
+        if self.is_absent {
+            return None;
+        }
+        let pass = self.access.pass().await.ok()?;
+        let sent = self.send_with(request, Expect::Status, &pass);
         let answer = sent.await.ok()?;
         answer.header(name.as_str()).map(str::to_owned)
     }
@@ -378,15 +332,23 @@ impl Connection {
         self.judged(answer, request.about, hidden)
     }
 
-    /// The answer to a request, whatever its status. After 401 the token is read again, and a read is sent
-    /// again with another one; whether a write may be is the caller's business, because another token may
-    /// lead to another organisation.
+    /// The answer to a request, whatever its status. After 401 the credential is renewed, and a read is sent
+    /// again with another one; whether a write may be is the caller's business, because another credential
+    /// may lead to another organisation.
     pub(super) async fn answer(&self, request: &Request, expect: Expect) -> Result<Answer, Error> {
-        let token = self.token();
-        let mut answer = self.send_with(request, expect, &token).await?;
-        if answer.status == 401 && self.renew(&token) && request.method == Method::GET {
+        if self.is_absent {
+            return Ok(nothing(request));
+        }
+        let was_renewed = self.access.is_renewed();
+        let pass = self.access.pass().await?;
+        if request.method != Method::GET && !was_renewed && self.access.is_renewed() {
+            return Err(Error::Renewed);
+        }
+        let mut answer = self.send_with(request, expect, &pass).await?;
+        if answer.status == 401 && self.access.renew(&pass).await && request.method == Method::GET {
             let attempts = answer.exchange.attempts;
-            answer = self.send_with(request, expect, &self.token()).await?;
+            let pass = self.access.pass().await?;
+            answer = self.send_with(request, expect, &pass).await?;
             answer.exchange.attempts += attempts;
         }
         Ok(answer)
@@ -412,13 +374,11 @@ impl Connection {
         &self,
         request: &Request,
         expect: Expect,
-        token: &Token,
+        pass: &Pass,
     ) -> Result<Answer, Error> {
-        if self.is_absent {
-            return Ok(nothing(request));
-        }
         let url = self.routes.url(request);
-        let mut headers = Self::headers(token)?;
+        let mut headers = self.access.headers(pass)?;
+        headers.insert(ACCEPT, HeaderValue::from_static(wire::ACCEPT));
         // An empty content type on a GET is refused by some, so it goes with a body only.
         if request.body.is_some() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(request.media_type));
@@ -478,12 +438,13 @@ impl Connection {
             exchange: answer.exchange,
             message: Box::new(message),
             about,
+            sign_in: self.access.key(),
         }
     }
 
     fn message(&self, answer: &Answer, hidden: &Hidden) -> ServerMessage {
-        let tokens = self.tokens();
-        let secrets: Vec<&str> = tokens.iter().map(Token::secret).collect();
+        let secrets = self.access.secrets();
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
         ServerMessage::read(&answer.body, &secrets, hidden)
     }
 
@@ -498,6 +459,18 @@ impl Connection {
             Err(_) => "something that is not a URL".to_owned(),
         }
     }
+}
+
+/// The certificates that are trusted in addition.
+pub(super) fn roots(target: &Target) -> Result<Option<Vec<u8>>, Error> {
+    let path = target.ca_certificate.as_ref();
+    path.map(|path| {
+        bounded::read_file(path, bounded::MAX_CERTIFICATES).map_err(|source| Error::Certificate {
+            path: path.clone(),
+            source,
+        })
+    })
+    .transpose()
 }
 
 /// What no object has.

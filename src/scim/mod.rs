@@ -3,15 +3,17 @@
 //! action, by pure functions (`filter`, `patch`, `resource`, `route`, `whole`); wire types stay in
 //! `wire`.
 
-mod auth;
+mod access;
 mod bulk;
 mod connection;
 mod dialect;
 mod discovery;
 mod error;
 mod filter;
+mod issued;
 mod message;
 mod named;
+mod oauth;
 mod pager;
 mod patch;
 mod probe;
@@ -23,11 +25,13 @@ mod whole;
 mod wire;
 mod writer;
 
-pub(crate) use auth::Token;
+pub(crate) use access::{Access, Unread};
 pub(crate) use bulk::{InBulk, Part};
 pub(crate) use dialect::{Certainty, Dialect, Lesson, Shown, Undone};
 pub(crate) use discovery::capabilities;
 pub(crate) use error::{Error, Replaced};
+pub(crate) use issued::{Issuer, NoToken, Why};
+pub(crate) use oauth::OAuth;
 pub(crate) use probe::{Deleted, Finding, Probe, Step};
 pub(crate) use reader::{GroupsOf, Listing, Nobody, Reader};
 pub(crate) use request::Request;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use reqwest::header::ETAG;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::Token;
+use super::access::Access;
 use super::connection::{Connection, Read, random_value};
 use super::error::Error;
 use super::pager::{ListSummary, Page, Pages, without_members};
@@ -70,12 +70,12 @@ impl Listing {
 impl Reader {
     pub(crate) fn new(
         target: &Target,
-        token: Token,
+        access: Access,
         stop: CancellationToken,
         gate: Gate,
     ) -> Result<Self, Error> {
         Ok(Self {
-            connection: Arc::new(Connection::new(target, token, stop, gate)?),
+            connection: Arc::new(Connection::new(target, access, stop, gate)?),
             hidden: Arc::default(),
         })
     }
@@ -115,9 +115,19 @@ impl Reader {
         self.connection.take_reads()
     }
 
-    /// Whether another token is in use than at first, because that was refused.
+    /// Whether another credential is in use than at first, because that was refused.
     pub(crate) fn is_renewed(&self) -> bool {
-        self.connection.is_renewed()
+        self.connection.access().is_renewed()
+    }
+
+    /// Whether a request that was refused with 401 may go once more, with another credential or token.
+    pub(crate) fn may_go_again(&self) -> bool {
+        self.connection.access().may_go_again()
+    }
+
+    /// What the target knows the sender by now, for digests.
+    pub(crate) fn identity(&self) -> String {
+        self.connection.access().identity()
     }
 
     /// Requests sent to the target so far, retries and writes included.

@@ -11,11 +11,11 @@ use prometheus_client::registry::Registry;
 
 use super::{Site, ready};
 use crate::config::Job;
+use crate::cycle;
 use crate::engine::model::JobName;
 use crate::engine::notice::Waiting;
 use crate::engine::plan::Count;
 use crate::engine::record::JobRecord;
-use crate::graph;
 use crate::metrics;
 use crate::scheduler::{self, State};
 
@@ -106,14 +106,14 @@ pub(super) async fn scrape(site: &Site) -> Result<String, String> {
         registry.register("watermark_timestamp_seconds", help, gauge);
     }
     let expiry: Family<CredentialLabels, Gauge> = Family::default();
-    for graph::Expiry { key, day } in config.sources.iter().flat_map(graph::expiries) {
+    for (key, day) in cycle::expiries(&config) {
         let labels = CredentialLabels { credential: key };
         let time = day.and_time(NaiveTime::MIN).and_utc().timestamp();
         expiry.get_or_create(&labels).set(time);
     }
     registry.register(
         "credential_expiry_timestamp_seconds",
-        "When a secret or certificate of the source expires, where that is known",
+        "When a secret or certificate expires, where that is known",
         expiry,
     );
     let mut text = String::new();

@@ -109,6 +109,8 @@ mod state;
 mod storm;
 mod support;
 mod target;
+mod target_credentials;
+mod target_transport;
 mod tenant;
 mod tidy;
 mod trial;

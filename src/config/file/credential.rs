@@ -57,6 +57,7 @@ impl Source {
             cloud: table.text("cloud", log),
             login_url: table.text("login_url", log),
             graph_url: table.text("graph_url", log),
+            proxy: table.text("proxy", log),
             token_scope: table.text("token_scope", log),
             read: table.text("read", log),
             is_missing: false,
@@ -102,7 +103,7 @@ fn credential(table: &Table, key: &str, log: &mut Log) -> Option<Credential> {
 }
 
 /// One of them, or a list.
-fn each(table: &Table, key: &str) -> Vec<Typed<Value>> {
+pub(super) fn each(table: &Table, key: &str) -> Vec<Typed<Value>> {
     let Some(Typed { value, place }) = table.any(key) else {
         return Vec::new();
     };
@@ -119,7 +120,7 @@ fn each(table: &Table, key: &str) -> Vec<Typed<Value>> {
     }
 }
 
-fn expiring(typed: Typed<Value>, log: &mut Log) -> Option<ExpiringSecret> {
+pub(super) fn expiring(typed: Typed<Value>, log: &mut Log) -> Option<ExpiringSecret> {
     let (secret, table) = secret_with(typed, &SECRET_WITH_DATE, log)?;
     Some(ExpiringSecret {
         secret,
@@ -127,7 +128,10 @@ fn expiring(typed: Typed<Value>, log: &mut Log) -> Option<ExpiringSecret> {
     })
 }
 
-fn certificate(Typed { value, place }: Typed<Value>, log: &mut Log) -> Option<Certificate> {
+pub(super) fn certificate(
+    Typed { value, place }: Typed<Value>,
+    log: &mut Log,
+) -> Option<Certificate> {
     let remedy = "write { certificate = { file = \"PATH\" }, private_key = { file = \"PATH\" } }, or \
                   { pkcs12 = { file = \"PATH\" }, password = { file = \"PATH\" } }";
     let Value::Dict(_, members) = value else {

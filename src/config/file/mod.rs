@@ -3,6 +3,7 @@
 
 mod credential;
 mod read;
+mod target;
 
 use figment::value::Value;
 
@@ -123,6 +124,7 @@ pub(super) struct Source {
     pub(super) cloud: Option<Typed<String>>,
     pub(super) login_url: Option<Typed<String>>,
     pub(super) graph_url: Option<Typed<String>>,
+    pub(super) proxy: Option<Typed<String>>,
     pub(super) read: Option<Typed<String>>,
 }
 
@@ -224,7 +226,9 @@ pub(super) struct Target {
     pub(super) is_missing: bool,
     /// In a preset: where the address is the same for every user.
     pub(super) base_url: Option<Typed<String>>,
-    pub(super) token: Option<Typed<Secret>>,
+    /// `None`: it is missing or wrong, which has been reported; or this is a preset.
+    pub(super) access: Option<Access>,
+    pub(super) proxy: Option<Typed<String>>,
     pub(super) concurrency: Option<Typed<i64>>,
     pub(super) requests_per_second: Option<Typed<f64>>,
     pub(super) timeout: Option<Typed<String>>,
@@ -235,6 +239,34 @@ pub(super) struct Target {
     pub(super) page_size: Option<Typed<i64>>,
     /// By their names.
     pub(super) knobs: Vec<(&'static Knob, Typed<String>)>,
+}
+
+/// How requests show who sends them.
+#[derive(Debug)]
+pub(super) struct Access {
+    pub(super) sign_in: SignIn,
+    pub(super) headers: Vec<(Typed<String>, ExpiringSecret)>,
+    pub(super) client_certificate: Option<Certificate>,
+}
+
+#[derive(Debug)]
+pub(super) enum SignIn {
+    Token(Vec<ExpiringSecret>),
+    Basic {
+        user: Typed<String>,
+        passwords: Vec<ExpiringSecret>,
+    },
+    OAuth {
+        token_url: Typed<String>,
+        client_id: Typed<String>,
+        secrets: Vec<ExpiringSecret>,
+        scope: Option<Typed<String>>,
+        authentication: Option<Typed<String>>,
+    },
+    Entra {
+        scope: Typed<String>,
+    },
+    Headers,
 }
 
 /// What look-ups may filter by: one list for users and groups, or one for each.

@@ -5,16 +5,15 @@ use std::rc::Rc;
 use figment::value::Value;
 
 use super::{
-    Application, Clause, Exception, File, FilterGroup, Filterable, Flow, Job, JobNotify, Mail,
-    Mapping, Notify, Preset, Provision, Proxy, Reports, Rules, Safety, Schedule, Scope, Source,
-    State, Target, Tls, Web, Webhook,
+    Application, Clause, Exception, File, FilterGroup, Flow, Job, JobNotify, Mail, Mapping, Notify,
+    Preset, Provision, Proxy, Reports, Rules, Safety, Schedule, Scope, Source, State, Target, Tls,
+    Web, Webhook,
 };
 use crate::config::document::Document;
 use crate::config::keys::{
     APPLICATION, FLOWS, MAPPING, PRESET_SECTIONS, PRESET_TOP, SECTIONS, Section, TOP,
     WHICH_APPLICATION,
 };
-use crate::config::knobs::KNOBS;
 use crate::config::problem::Log;
 use crate::config::reader::{Table, Typed, whole, wrong};
 use crate::engine::job::Limit;
@@ -215,9 +214,6 @@ impl Job {
         let is_missing = target.is_none();
         let target = target.unwrap_or_else(|| table.table_or_empty("target", &mut Log::default()));
         target.check_keys(SECTIONS, log);
-        if !is_missing && !target.has("oauth") {
-            target.is_missing("token", log);
-        }
         Self {
             name: table.required_text("name", log),
             enabled: table.boolean("enabled", log),
@@ -295,44 +291,6 @@ impl Application {
                 None
             }
         }
-    }
-}
-
-impl Target {
-    fn read(table: &Table, is_missing: bool, log: &mut Log) -> Self {
-        Self {
-            place: table.place.clone(),
-            is_missing,
-            base_url: table.text("base_url", log),
-            token: table.secret("token", log),
-            concurrency: table.integer("concurrency", log),
-            requests_per_second: table.positive("requests_per_second", log),
-            timeout: table.text("timeout", log),
-            visibility_delay: table.text("visibility_delay", log),
-            ca_certificate: table.text("ca_certificate", log),
-            filterable: Filterable::read(table, log),
-            member_chunk: table.integer("member_chunk", log),
-            page_size: table.integer("page_size", log),
-            knobs: KNOBS
-                .iter()
-                .filter_map(|knob| Some((knob, table.text(knob.name, log)?)))
-                .collect(),
-        }
-    }
-}
-
-impl Filterable {
-    fn read(table: &Table, log: &mut Log) -> Option<Self> {
-        let Typed { value, place: _ } = table.any("filterable")?;
-        if !matches!(value, Value::Dict(..)) {
-            return table.texts("filterable", log).map(Self::Both);
-        }
-        let table = table.table("filterable", log)?;
-        table.check_keys(&[], log);
-        Some(Self::Each {
-            users: table.texts("users", log),
-            groups: table.texts("groups", log),
-        })
     }
 }
 

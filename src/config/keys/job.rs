@@ -1,7 +1,7 @@
 //! A job: its application, target, scope, rules and limits.
 
+use super::access::{BASIC, CLIENT_CERTIFICATE, ENTRA, HEADERS, OAUTH, PROXY, RULES, TOKEN};
 use super::notify::JOB_NOTIFY;
-use super::source::SECRET;
 use super::table::JOB_SCHEDULE;
 use super::{Holds, Key, Rule, Section, key, knob, section};
 
@@ -132,12 +132,13 @@ pub(super) const TARGET: Section = Section {
     name: "jobs.target",
     keys: &[
         BASE_URL,
-        key(
-            "token",
-            Holds::Table(&SECRET),
-            "The bearer token (Entra: Secret Token).",
-        )
-        .required("add token = { env = \"NAME\" } (Entra calls it Secret Token)"),
+        TOKEN,
+        OAUTH,
+        ENTRA,
+        BASIC,
+        HEADERS,
+        CLIENT_CERTIFICATE,
+        PROXY,
         CONCURRENCY,
         REQUESTS_PER_SECOND,
         key(
@@ -176,8 +177,8 @@ pub(super) const TARGET: Section = Section {
         knob("member_add"),
         knob("member_remove"),
     ],
-    rules: &[],
-    reserved: &[("oauth", "use token = { env = \"NAME\" }")],
+    rules: RULES,
+    reserved: &[],
 };
 
 const FILTERABLE_BY_KIND: Section = section(

@@ -1,6 +1,7 @@
 //! Which sections the configuration has, which keys each of them, and what a key holds: one table for the
 //! reader, for the search for unknown keys, for the JSON Schema and for the tests of the example.
 
+mod access;
 mod job;
 mod notify;
 mod preset;
@@ -8,6 +9,7 @@ mod source;
 mod table;
 mod web;
 
+pub(super) use access::{ACCESS, SIGN_IN};
 pub(super) use job::{APPLICATION, BASE_URL, FLOWS, MAPPING, WHICH_APPLICATION};
 pub(super) use preset::{PRESET_SECTIONS, PRESET_TOP};
 pub(super) use source::{CERTIFICATE, CREDENTIALS, SECRET, SECRET_WITH_DATE, WHERE_SECRETS_ARE};
@@ -72,6 +74,8 @@ pub(super) enum Holds {
     Value,
     /// A number of at least 0 for each of some names.
     Counts(&'static Section),
+    /// A secret, which is a table of this kind, for each of some names.
+    Secrets(&'static Section),
     Table(&'static Section),
     Tables(&'static Section),
     OneOf(&'static [Holds]),
@@ -81,7 +85,10 @@ impl Holds {
     /// The section of the table, or of the tables, that the key holds.
     pub(super) fn section(self) -> Option<&'static Section> {
         match self {
-            Self::Table(section) | Self::Tables(section) | Self::Counts(section) => Some(section),
+            Self::Table(section)
+            | Self::Tables(section)
+            | Self::Counts(section)
+            | Self::Secrets(section) => Some(section),
             Self::OneOf(several) => several.iter().find_map(|one| one.section()),
             _ => None,
         }
@@ -101,6 +108,7 @@ impl Holds {
 pub(super) enum Rule {
     ExactlyOne(&'static [&'static str]),
     AtMostOne(&'static [&'static str]),
+    AtLeastOne(&'static [&'static str]),
     /// The first needs the others.
     Needs(&'static str, &'static [&'static str]),
 }

@@ -2,7 +2,7 @@
 
 use super::{Holds, Key, Rule, Section, key};
 
-const KEYS: [Key; 14] = [
+const KEYS: [Key; 15] = [
     key(
         "tenant_id",
         Holds::Text,
@@ -73,6 +73,11 @@ const KEYS: [Key; 14] = [
         "Replaces the scope of tokens for Microsoft Graph.",
     ),
     key(
+        "proxy",
+        Holds::Text,
+        "The proxy for requests to Microsoft: http://host:port. Default: that of the environment (HTTPS_PROXY).",
+    ),
+    key(
         "read",
         Holds::Words(&["auto", "whole", "in_scope"]),
         "Read all users and groups of the tenant, or only those in scope. Default: auto, which takes what needs fewer requests.",
@@ -93,13 +98,13 @@ pub(super) const SOURCE: Section = Section {
     reserved: &[],
 };
 
-const NAMED_KEYS: [Key; 15] = {
+const NAMED_KEYS: [Key; 16] = {
     let name = key(
         "name",
         Holds::Text,
         "Name of the source, which jobs refer to.",
     );
-    let mut keys = [name.required("add name = \"…\", which jobs refer to"); 15];
+    let mut keys = [name.required("add name = \"…\", which jobs refer to"); 16];
     let mut index = 0;
     while index < KEYS.len() {
         keys[index + 1] = KEYS[index];

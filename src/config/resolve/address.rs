@@ -67,6 +67,29 @@ pub(super) fn web_address(typed: &Typed<String>, log: &mut Log) -> Option<String
     })
 }
 
+/// The address of a proxy: a host with a port, and nothing else.
+pub(super) fn proxy_address(typed: &Typed<String>, log: &mut Log) -> Option<String> {
+    let Typed { value, place } = typed;
+    let url = Url::parse(value.trim()).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let is_bare = |url: &Url| {
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        !has_user && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+    };
+    match url {
+        Some(url) if is_bare(&url) => Some(url.as_str().trim_end_matches('/').to_owned()),
+        Some(_) | None => {
+            // What was typed may hold a password.
+            log.problem(place.problem(
+                "this is not the address of a proxy",
+                "write it like \"http://proxy.example.com:3128\"; for a proxy with a user and a password, set \
+                 the environment variable HTTPS_PROXY instead",
+            ));
+            None
+        }
+    }
+}
+
 pub(super) fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),

@@ -165,7 +165,11 @@ fn expiring(one: &file::ExpiringSecret, folder: &Path, log: &mut Log) -> Option<
     })
 }
 
-fn certificate(typed: &file::Certificate, folder: &Path, log: &mut Log) -> Option<Certificate> {
+pub(super) fn certificate(
+    typed: &file::Certificate,
+    folder: &Path,
+    log: &mut Log,
+) -> Option<Certificate> {
     let optional = |typed: &Option<reader::Typed<Secret>>, log: &mut Log| match typed {
         Some(typed) => secret(Some(typed), folder, log).map(Some),
         None => Some(None),
@@ -194,7 +198,7 @@ fn certificate(typed: &file::Certificate, folder: &Path, log: &mut Log) -> Optio
     })
 }
 
-fn day(typed: &reader::Typed<String>, log: &mut Log) -> Option<NaiveDate> {
+pub(super) fn day(typed: &reader::Typed<String>, log: &mut Log) -> Option<NaiveDate> {
     let day = NaiveDate::parse_from_str(typed.value.trim(), "%Y-%m-%d").ok();
     if day.is_none() {
         let remedy = "write it like \"2027-01-31\"";

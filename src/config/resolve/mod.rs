@@ -1,6 +1,7 @@
 //! Makes what is meant of what was typed: presets merged, expressions compiled, durations and
 //! addresses read, all contradictions reported.
 
+mod access;
 mod address;
 mod credential;
 mod filter;

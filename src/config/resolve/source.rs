@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::address::web_address;
+use super::address::{proxy_address, web_address};
 use super::credential::{self, resolve_credential};
 use super::job::check_name;
 use crate::config::file;
@@ -255,6 +255,10 @@ fn resolve_source(source: &file::Source, folder: &Path, log: &mut Log) -> Option
         credential: credential?,
         login_url: login_url?,
         graph_url: graph_url?,
+        proxy: match &source.proxy {
+            Some(typed) => Some(proxy_address(typed, log)?),
+            None => None,
+        },
         token_scope: token_scope.filter(|_| cloud.is_some())?,
         read: read?,
     })

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::address::web_address;
-use super::{certificates, length, length_or_none, secret_for};
+use super::access::resolve_access;
+use super::address::{proxy_address, web_address};
+use super::{certificates, length, length_or_none};
+use crate::config::access::Access;
 use crate::config::knobs::Knobs;
 use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
-use crate::config::secret::Purpose;
-use crate::config::settings::{DialectSettings, Filterable, Secret, Target};
+use crate::config::settings::{DialectSettings, Filterable, Target};
 use crate::config::{file, keys};
 use crate::engine::model::TargetPath;
 
@@ -27,7 +28,9 @@ const LONGEST_USUAL: Duration = Duration::from_mins(10);
 /// A target that may still lack what has no default.
 pub(super) struct PartialTarget {
     base_url: Option<String>,
-    token: Option<Secret>,
+    access: Option<Access>,
+    /// The error: it is wrong, which has been reported.
+    proxy: Result<Option<String>, ()>,
     concurrency: usize,
     requests_per_second: Option<f64>,
     timeout: Option<Duration>,
@@ -40,7 +43,8 @@ impl PartialTarget {
     pub(super) fn complete(self) -> Option<Target> {
         Some(Target {
             base_url: self.base_url?,
-            token: self.token?,
+            access: self.access?,
+            proxy: self.proxy.ok()?,
             concurrency: self.concurrency,
             requests_per_second: self.requests_per_second,
             timeout: self.timeout?,
@@ -103,7 +107,14 @@ pub(super) fn resolve_target(
     };
     PartialTarget {
         base_url,
-        token: secret_for(Purpose::Token, own.token.as_ref(), folder, log),
+        access: own
+            .access
+            .as_ref()
+            .and_then(|typed| resolve_access(typed, folder, log)),
+        proxy: match &own.proxy {
+            Some(typed) => proxy_address(typed, log).map(Some).ok_or(()),
+            None => Ok(None),
+        },
         concurrency: number(&own.concurrency, &preset.concurrency, CONCURRENCY),
         requests_per_second: own
             .requests_per_second

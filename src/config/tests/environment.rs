@@ -30,7 +30,10 @@ fn the_environment_overrides_by_index_and_by_name() {
     let job = &config.jobs[0];
     assert_eq!(job.target.base_url, "http://localhost:1/scim");
     assert_eq!(job.target.concurrency, 3);
-    assert_eq!(job.target.token, Secret::Env("OTHER".to_owned()));
+    assert_eq!(
+        job.target.access,
+        Access::of_token(Secret::Env("OTHER".to_owned()))
+    );
     assert_eq!(job.rules.scope.exclude, ["a", "b"]);
 }
 

@@ -22,7 +22,7 @@ entrain.toml:2: jobs[0].name: missing
 entrain.toml:2: jobs[0].application: missing
     add application = { app_id = "…" }, or use service_principal_id or display_name
 entrain.toml:3: jobs[0].target.token: missing
-    add token = { env = "NAME" } (Entra calls it Secret Token)
+    add token = { env = "NAME" } (Entra calls it Secret Token), or one of oauth, entra, basic and headers
 entrain.toml:3: jobs[0].target.base_url: missing
     add base_url = "https://…", the target's SCIM address (Entra calls it Tenant URL)
 entrain.toml:4: jobs.b.target: missing
@@ -49,24 +49,6 @@ entrain.toml:16: jobs.acme.scopes: unknown key
     did you mean scope?
 entrain.toml:18: jobs.acme.users.zzz: unknown key
     valid keys are enabled, actions, when_out_of_scope, delete_after, create_blocked, filters, mappings
-"##);
-}
-
-#[test]
-fn what_comes_later_is_refused_as_such() {
-    insta::assert_snapshot!(told_whole(r#"
-[source]
-tenant_id = "contoso.onmicrosoft.com"
-managed_identity = true
-[[jobs]]
-name = "a"
-application = { app_id = "22223333-cccc-4444-dddd-5555eeee6666" }
-[jobs.target]
-base_url = "https://acme.example/scim"
-oauth = {}
-"#), @r##"
-entrain.toml:10: jobs.a.target.oauth: not available in this version
-    use token = { env = "NAME" }
 "##);
 }
 

@@ -1,5 +1,6 @@
 //! Whole configurations, right and wrong.
 
+mod access;
 mod credentials;
 mod database;
 mod environment;

@@ -11,7 +11,10 @@ fn a_secret_that_others_may_read_is_warned_of() {
     fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
     let text = JOB.replace("env = \"ACME_TOKEN\"", "file = \"token\"");
     let loaded = load_in(folder.path(), &format!("{SOURCE}{text}"), &[]).unwrap();
-    assert_eq!(loaded.config.jobs[0].target.token, Secret::File(token));
+    assert_eq!(
+        loaded.config.jobs[0].target.access,
+        Access::of_token(Secret::File(token))
+    );
     assert_eq!(loaded.warnings.len(), 1);
     assert!(
         loaded.warnings[0]

@@ -27,6 +27,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+use super::expiry::Warned;
 use super::units::Units;
 use super::{Error, tenant_facts};
 use crate::config::{self, SourceJobs};
@@ -102,7 +103,7 @@ pub(super) struct Tenant {
     /// What was refused in the reading under way, but does not end it.
     denial: Mutex<Option<Denial>>,
     /// The days of the warning that was given last of each secret and certificate.
-    expiring: Mutex<BTreeMap<String, i64>>,
+    expiring: Warned,
 }
 
 impl Tenant {
@@ -132,7 +133,7 @@ impl Tenant {
             waiting: Mutex::default(),
             provisioned: Mutex::default(),
             denial: Mutex::default(),
-            expiring: Mutex::default(),
+            expiring: Warned::default(),
         }
     }
 

@@ -6,13 +6,9 @@ use std::time::{Duration, Instant};
 use super::Tenant;
 use crate::engine::model::{JobName, SourceId};
 use crate::graph;
-use crate::report;
 
 /// After this Microsoft's own job is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_hours(1);
-
-/// So many days before a secret or a certificate expires it is warned of.
-const EXPIRY_WARNINGS: [i64; 4] = [-1, 1, 7, 30];
 
 impl Tenant {
     /// Of a secret or a certificate, 30 days before it expires, 7 and 1, and when it has.
@@ -21,16 +17,8 @@ impl Tenant {
             return;
         }
         let today = (self.now)().date_naive();
-        let expiring = self.expiring.lock();
-        let mut expiring = expiring.unwrap_or_else(PoisonError::into_inner);
         for graph::Expiry { key, day } in graph::expiries(&self.config.source) {
-            let left = (day - today).num_days();
-            let due = EXPIRY_WARNINGS.into_iter().find(|days| left <= *days);
-            let Some(due) = due else { continue };
-            if expiring.insert(key.clone(), due) != Some(due) {
-                let words = report::expires(day, today);
-                tracing::warn!("{key} {words}");
-            }
+            self.expiring.warn(&key, day, today);
         }
     }
 

@@ -16,9 +16,10 @@ use uuid::Uuid;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::parse_x509_certificate;
 
-use super::{pkcs12, unread};
+use super::unread;
 use crate::config;
 use crate::graph::Error;
+use crate::http::pkcs12::{self, PrivateKey};
 
 /// Long enough for clocks that differ a little, short enough to be of no use to others.
 const LIFETIME: TimeDelta = TimeDelta::minutes(8);
@@ -49,12 +50,6 @@ impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signer([redacted])")
     }
-}
-
-/// A private key in one of the forms in which files hold RSA keys.
-pub(super) enum PrivateKey {
-    Pkcs1(Vec<u8>),
-    Pkcs8(Vec<u8>),
 }
 
 const EXPORT_REMEDY: &str = "export it again, with its private key, as RSA of 2048 to 4096 bits";
@@ -202,7 +197,7 @@ impl Signer {
 }
 
 /// When the certificate expires, as far as its file can be read.
-pub(super) fn expiry(from: &config::Certificate) -> Option<DateTime<Utc>> {
+pub(crate) fn expiry(from: &config::Certificate) -> Option<DateTime<Utc>> {
     let certificates = match from {
         config::Certificate::Pem { certificate, .. } => certificates(&certificate.read().ok()?),
         config::Certificate::Pkcs12 { file, password } => {

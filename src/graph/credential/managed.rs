@@ -97,6 +97,8 @@ impl Endpoint {
             connections: 1,
             timeout: TIMEOUT,
             extra_roots: None,
+            identity: None,
+            proxy: None,
             direct: true,
         })
         .map_err(Error::Setup)?;

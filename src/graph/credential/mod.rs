@@ -4,7 +4,6 @@
 mod certificate;
 mod managed;
 mod personal;
-mod pkcs12;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,6 +15,7 @@ use crate::config::{self, SecretError, Source};
 use crate::http;
 
 use super::error::Error;
+pub(crate) use certificate::expiry as certificate_expiry;
 use certificate::{Algorithm, Signer};
 
 pub(super) use managed::Endpoint;

@@ -175,6 +175,7 @@ pub(super) fn source(login_url: &str, graph_url: &str) -> Source {
         login_url: login_url.to_owned(),
         graph_url: graph_url.to_owned(),
         token_scope: "https://graph.microsoft.com/.default".to_owned(),
+        proxy: None,
         read: crate::engine::strategy::Wish::default(),
     }
 }

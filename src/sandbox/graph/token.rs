@@ -119,11 +119,15 @@ fn issue(
                 .map_err(|(code, text)| Refusal::new(401, "invalid_client", code, text))?;
         }
     }
-    check_scope(origin, field("scope"))?;
+    check_scope(tenant, origin, field("scope"))?;
 
     let now = Instant::now();
     tenant.tokens.retain(|_, expiry| *expiry > now);
-    let token = fresh_token(tenant);
+    let audience = match field("scope").strip_suffix("/.default") {
+        Some(application) if application.starts_with("api://") => application,
+        _ => "https://graph.microsoft.com",
+    };
+    let token = fresh_token(tenant, audience);
     if field("claims") == CLAIMS {
         tenant.proven_tokens.insert(token.clone());
     }
@@ -223,7 +227,7 @@ fn check_secret(tenant: &Tenant, secret: &str) -> Result<(), Refusal> {
     ))
 }
 
-fn check_scope(origin: &str, scope: &str) -> Result<(), Refusal> {
+fn check_scope(tenant: &Tenant, origin: &str, scope: &str) -> Result<(), Refusal> {
     if scope.is_empty() {
         return Err(Refusal::new(
             400,
@@ -235,7 +239,9 @@ fn check_scope(origin: &str, scope: &str) -> Result<(), Refusal> {
     let resource = scope
         .strip_suffix("/.default")
         .map(|root| root.trim_end_matches('/'));
-    let known = resource.is_some_and(|root| root == origin || RESOURCES.contains(&root));
+    let own = format!("api://{}", tenant.directory.application.app_id);
+    let known =
+        resource.is_some_and(|root| root == origin || root == own || RESOURCES.contains(&root));
     if known {
         return Ok(());
     }
@@ -250,10 +256,10 @@ fn check_scope(origin: &str, scope: &str) -> Result<(), Refusal> {
 }
 
 /// Three parts like a real token, of which the middle one can be read and the last is not a signature.
-fn fresh_token(tenant: &Tenant) -> String {
+fn fresh_token(tenant: &Tenant, audience: &str) -> String {
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": "sandbox"});
     let claims = json!({
-        "aud": "https://graph.microsoft.com",
+        "aud": audience,
         "iss": format!("https://sts.windows.net/{}/", tenant.identity.tenant_id),
         "appid": tenant.identity.client_id,
         "tid": tenant.identity.tenant_id,

@@ -1,6 +1,7 @@
 //! The simulated target: a SCIM 2.0 service provider written from RFC 7643 and RFC 7644,
 //! with habits and troubles that can be switched on.
 
+mod authentication;
 mod bulk;
 mod discovery;
 mod error;
@@ -17,12 +18,14 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+pub use authentication::{Authentication, AuthorizationServer};
 pub(super) use bulk::changed;
 pub use personality::{Bulk, Personality, Quirk};
 
@@ -70,6 +73,10 @@ struct Target {
     store: Store,
     personality: Personality,
     token: String,
+    authentication: Authentication,
+    /// Tokens that its server granted, with when they expire; and how many there were.
+    issued: BTreeMap<String, Instant>,
+    grants: usize,
     /// The second in which requests are being counted, and how many came.
     window: Option<(Instant, u32)>,
     /// Requests under way that are not refused for being too many.
@@ -101,6 +108,9 @@ impl TargetHandle {
             store: Store::new(seed),
             personality,
             token,
+            authentication: Authentication::default(),
+            issued: BTreeMap::new(),
+            grants: 0,
             window: None,
             admitted: 0,
         };
@@ -160,6 +170,34 @@ impl TargetHandle {
     /// Replaces the bearer token; the old one is refused from now on.
     pub fn set_token(&self, token: &str) {
         token.clone_into(&mut self.lock().token);
+    }
+
+    /// What requests must show from now on.
+    pub fn set_authentication(&self, authentication: Authentication) {
+        self.lock().authentication = authentication;
+    }
+
+    /// Changes the authorization server, where it has one.
+    pub fn configure_server(&self, change: impl FnOnce(&mut AuthorizationServer)) {
+        if let Authentication::Server(server) = &mut self.lock().authentication {
+            change(server);
+        }
+    }
+
+    /// The token endpoint of the target's authorization server.
+    pub fn token_url(&self) -> String {
+        let origin = self.base.trim_end_matches("/scim/v2");
+        format!("{origin}{}", authentication::TOKEN_PATH)
+    }
+
+    /// Every token that the server granted is refused.
+    pub fn revoke_tokens(&self) {
+        self.lock().issued.clear();
+    }
+
+    /// How many tokens it granted.
+    pub fn grants(&self) -> usize {
+        self.lock().grants
     }
 
     /// The record of requests, and the faults in their way.

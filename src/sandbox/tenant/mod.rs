@@ -241,6 +241,12 @@ impl TenantHandle {
         self.lock().tokens.clear();
     }
 
+    /// Whether it granted this token, and it has not expired.
+    pub(super) fn is_valid_token(&self, token: &str) -> bool {
+        let expiry = self.lock().tokens.get(token).copied();
+        expiry.is_some_and(|expiry| Instant::now() < expiry)
+    }
+
     pub fn tenant_id(&self) -> Uuid {
         self.lock().identity.tenant_id
     }

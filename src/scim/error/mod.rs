@@ -1,5 +1,6 @@
 //! Why a request to the target came to nothing, in the target's own words.
 
+mod advice;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+use super::issued::{NoToken, Why};
 use super::message::{Form, ServerMessage};
 use super::named::names;
 use crate::engine::model::TargetPath;
@@ -25,6 +27,8 @@ pub(crate) enum Error {
         about: About,
         /// When to come back.
         retry_after: Option<Duration>,
+        /// The key in `[jobs.target]` that says how to sign in.
+        sign_in: &'static str,
     },
     #[error("{exchange}: the answer is not SCIM{message}")]
     NotScim {
@@ -79,10 +83,15 @@ pub(crate) enum Error {
     },
     #[error("the connection to the target cannot be set up")]
     Client { source: http::BuildError },
-    #[error(
-        "the token of the target is empty or contains characters that are not allowed in a header"
-    )]
-    Token,
+    #[error("{key} is empty or contains characters that are not allowed in a header")]
+    Credential { key: String },
+    #[error("the client certificate of the target cannot be used: {why}")]
+    ClientCertificate { why: String },
+    /// Nothing was sent.
+    #[error("another credential is used from now on, and the links are verified first")]
+    Renewed,
+    #[error(transparent)]
+    NoToken(#[from] Box<NoToken>),
     #[error("a resource with the id {id:?} cannot be addressed by a URL")]
     UnusableId { id: String },
     #[error("the resource must be read before it can be replaced")]
@@ -200,12 +209,17 @@ impl Error {
             Self::NoEffect { .. } | Self::TookMore { .. } | Self::ReplacedMembers { .. } => {
                 Class::NoEffect
             }
-            Self::Token => Class::Unauthorized,
+            Self::Credential { .. } | Self::Renewed => Class::Unauthorized,
+            Self::NoToken(error) => match error.why {
+                Why::Refused => Class::Unauthorized,
+                Why::Unavailable | Why::Stopped => Class::Transient,
+            },
             Self::Http(http::Error::Unsendable { .. })
             | Self::NotFilterable { .. }
             | Self::BaseUrl { .. }
             | Self::Certificate { .. }
             | Self::Client { .. }
+            | Self::ClientCertificate { .. }
             | Self::UnusableId { .. }
             | Self::NotRead
             | Self::MembersUnknown(_) => Class::Invalid,
@@ -231,7 +245,10 @@ impl Error {
             | Self::BaseUrl { .. }
             | Self::Certificate { .. }
             | Self::Client { .. }
-            | Self::Token
+            | Self::ClientCertificate { .. }
+            | Self::Credential { .. }
+            | Self::Renewed
+            | Self::NoToken(_)
             | Self::UnusableId { .. }
             | Self::NotRead
             | Self::MembersUnknown(_) => false,
@@ -449,7 +466,11 @@ impl Error {
 
     /// Whether a stop was asked for, which is not a failure.
     pub(crate) fn is_stop(&self) -> bool {
-        matches!(self, Self::Http(error) if error.is_stop())
+        match self {
+            Self::Http(error) => error.is_stop(),
+            Self::NoToken(error) => error.why == Why::Stopped,
+            _ => false,
+        }
     }
 
     pub(crate) fn exchange(&self) -> Option<&Exchange> {
@@ -468,7 +489,10 @@ impl Error {
             | Self::BaseUrl { .. }
             | Self::Certificate { .. }
             | Self::Client { .. }
-            | Self::Token
+            | Self::ClientCertificate { .. }
+            | Self::Credential { .. }
+            | Self::Renewed
+            | Self::NoToken(_)
             | Self::UnusableId { .. }
             | Self::NotRead
             | Self::MembersUnknown(_) => None,
@@ -497,40 +521,6 @@ impl Error {
         } else {
             status
         })
-    }
-
-    /// What an administrator can do about it, where that is known.
-    pub(crate) fn advice(&self) -> Option<&'static str> {
-        match self {
-            Self::Refused { about, message, .. } => match self.counted_status()? {
-                401 => Some(
-                    "the target does not accept the token: check target.token, or make a new one",
-                ),
-                403 => Some(
-                    "the token is valid but not allowed to do this: check its rights in the target",
-                ),
-                404 if *about == About::Collection || message.form == Form::Page => {
-                    Some("there is no SCIM endpoint there: check target.base_url")
-                }
-                300..=399 => {
-                    Some("check target.base_url: redirects are not followed, to protect the token")
-                }
-                _ => None,
-            },
-            Self::NotScim { .. } => {
-                Some("the response is not from a SCIM service: check target.base_url")
-            }
-            Self::FilterIgnored { .. } => {
-                Some("list in target.filterable only the attributes that the target can look up by")
-            }
-            Self::Http(http::Error::NotConnected { .. }) => Some(
-                "check target.base_url, the network, a proxy in between, and target.ca_certificate",
-            ),
-            Self::BaseUrl { .. } => Some("correct target.base_url"),
-            Self::Certificate { .. } | Self::Client { .. } => Some("correct target.ca_certificate"),
-            Self::Token => Some("correct target.token"),
-            _ => None,
-        }
     }
 
     /// The failure as the engine records it, on one line.

@@ -19,6 +19,7 @@ fn refused(status: u16, about: About, body: &str) -> Error {
         )),
         about,
         retry_after: None,
+        sign_in: "token",
     }
 }
 

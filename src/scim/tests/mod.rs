@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pager::ListSummary;
 use super::*;
-use crate::config::{DialectSettings, Filterable, Knobs, Secret, Target};
+use crate::config::{self, DialectSettings, Filterable, Knobs, Secret, Target};
 use crate::engine::model::{
     Complete, Key, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath, Value,
 };
@@ -96,7 +96,7 @@ impl Server {
 fn reader(base: &str) -> Reader {
     Reader::new(
         &target(base),
-        Token::new("s3cr3t-token"),
+        Access::of_token("s3cr3t-token"),
         CancellationToken::new(),
         Gate::default(),
     )
@@ -106,7 +106,8 @@ fn reader(base: &str) -> Reader {
 fn target(base: &str) -> Target {
     Target {
         base_url: format!("{base}/v2/?flag"),
-        token: Secret::Env("UNUSED".to_owned()),
+        access: config::Access::of_token(Secret::Env("UNUSED".to_owned())),
+        proxy: None,
         concurrency: 2,
         requests_per_second: None,
         timeout: Duration::from_secs(2),
@@ -469,7 +470,7 @@ async fn as_many_requests_are_in_flight_as_the_target_may_get() {
     };
     let reader = Reader::new(
         &target,
-        Token::new("x"),
+        Access::of_token("x"),
         CancellationToken::new(),
         Gate::default(),
     )
@@ -538,7 +539,8 @@ async fn only_a_success_says_that_something_was_deleted() {
 fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
     let target = Target {
         base_url: "http://scim.example.com".to_owned(),
-        token: Secret::Env("UNUSED".to_owned()),
+        access: config::Access::of_token(Secret::Env("UNUSED".to_owned())),
+        proxy: None,
         concurrency: 1,
         requests_per_second: None,
         timeout: Duration::from_secs(1),
@@ -554,7 +556,7 @@ fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
     let open = |target: &Target, token| {
         let reader = Reader::new(
             target,
-            Token::new(token),
+            Access::of_token(token),
             CancellationToken::new(),
             Gate::default(),
         );
@@ -565,7 +567,7 @@ fn a_target_that_cannot_be_talked_to_is_refused_at_once() {
         base_url: "https://scim.example.com".to_owned(),
         ..target
     };
-    assert!(matches!(open(&https, ""), Error::Token));
+    assert!(matches!(open(&https, ""), Error::Credential { .. }));
     let without_file = Target {
         ca_certificate: Some("/does/not/exist.pem".into()),
         ..https

@@ -6,6 +6,7 @@
 mod tests;
 
 use super::{Left, judge};
+use crate::config::access::SignIn;
 use crate::config::knobs::{KNOBS, MemberRemove};
 use crate::config::resolve::{CONCURRENCY, INTERVAL, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 use crate::config::settings::{Application, DialectSettings, Job, JobNotify, Schedule, Target};
@@ -134,7 +135,8 @@ impl List {
     fn target(&mut self, target: &Target, writes_members: bool) {
         let Target {
             base_url,
-            token: _, // Named with the address.
+            access,
+            proxy,
             concurrency,
             requests_per_second,
             timeout,
@@ -150,7 +152,19 @@ impl List {
         } = target;
         let place = "target";
         let why = "in Entra they are the Tenant URL and the Secret Token, which are not part of the schema";
-        self.leave(place, "base_url, token", why);
+        let mut keys = format!("base_url, {}", access.sign_in.key());
+        if !access.headers.is_empty() && access.sign_in != SignIn::Headers {
+            keys.push_str(", headers");
+        }
+        self.leave(place, keys, why);
+        if access.client_certificate.is_some() {
+            let why = "Entra shows no client certificate";
+            self.leave(place, "client_certificate", why);
+        }
+        if let Some(proxy) = proxy {
+            let why = "Entra reaches the target from the internet";
+            self.leave(place, format!("proxy = {proxy:?}"), why);
+        }
         let by_itself = "Entra decides by itself how fast it asks, and how long it waits";
         if *concurrency != CONCURRENCY {
             self.leave(place, format!("concurrency = {concurrency}"), by_itself);

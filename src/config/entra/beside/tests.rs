@@ -312,9 +312,21 @@ const NO_PART: &[&str] = &[
 
 #[test]
 fn every_key_of_a_job_is_exported_or_reported() {
-    let named = [left(EVERYTHING), left(OTHER), left(UNITS)]
-        .concat()
-        .join("\n");
+    let signing_in = |line: &str| left(&UNITS.replace("token = { env = \"TOKEN\" }", line));
+    let named = [
+        left(EVERYTHING),
+        left(OTHER),
+        left(UNITS),
+        signing_in(
+            "oauth = { token_url = \"https://a.example/t\", client_id = \"c\", client_secret = { env = \"S\" } }",
+        ),
+        signing_in(
+            "proxy = \"http://p:1\"\nclient_certificate = { certificate = { file = \"c\" } }\nentra = { scope = \"api://a/.default\" }\nheaders = { X-Key = { env = \"K\" } }",
+        ),
+        signing_in("basic = { user = \"u\", password = { env = \"P\" } }"),
+    ]
+    .concat()
+    .join("\n");
     let sections = SECTIONS.iter();
     for section in sections.filter(|section| !NO_PART.contains(&section.name)) {
         let carried = CARRIED.iter().find(|(name, _)| *name == section.name);

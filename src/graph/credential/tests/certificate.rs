@@ -8,9 +8,10 @@ use uuid::Uuid;
 use x509_parser::parse_x509_certificate;
 
 use super::*;
+use crate::http::pkcs12;
 
 /// A file with this password.
-fn pkcs12(folder: &Path, name: &str, password: &str) -> Certificate {
+fn p12(folder: &Path, name: &str, password: &str) -> Certificate {
     let path = folder.join(format!("password of {name} {password}"));
     fs::write(&path, password).unwrap();
     Certificate::Pkcs12 {
@@ -60,9 +61,9 @@ fn a_certificate_in_any_form_signs_assertions_as_documented() {
             certificate: Secret::File(both),
             private_key: None,
         },
-        pkcs12(folder.path(), "aes.p12", "sécret"),
-        pkcs12(folder.path(), "legacy.p12", "sécret"),
-        pkcs12(folder.path(), "3des.p12", ""),
+        p12(folder.path(), "aes.p12", "sécret"),
+        p12(folder.path(), "legacy.p12", "sécret"),
+        p12(folder.path(), "3des.p12", ""),
     ] {
         let credential = load(form.clone()).unwrap_or_else(|error| panic!("{form:?}: {error}"));
         for (proof, name, digest, parameters) in [
@@ -149,7 +150,7 @@ fn what_is_wrong_with_a_certificate_is_named_before_any_request() {
         ),
         (pem("no-such.pem", Some("key.pem")), "cannot be read"),
         (
-            pkcs12(folder.path(), "aes.p12", "secret"),
+            p12(folder.path(), "aes.p12", "secret"),
             "the password of the PKCS#12 file is wrong",
         ),
         (
@@ -160,7 +161,7 @@ fn what_is_wrong_with_a_certificate_is_named_before_any_request() {
             "the password of the PKCS#12 file is wrong",
         ),
         (
-            pkcs12(folder.path(), "no-key.p12", "sécret"),
+            p12(folder.path(), "no-key.p12", "sécret"),
             "the PKCS#12 file holds no private key",
         ),
         (

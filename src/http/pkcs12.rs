@@ -5,14 +5,67 @@ use std::num::NonZeroU32;
 
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockDecryptMut, KeyIvInit};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ring::{digest, hmac, pbkdf2};
+use x509_parser::parse_x509_certificate;
 
-use super::certificate::PrivateKey;
+/// A private key in one of the forms in which files hold RSA keys.
+pub(crate) enum PrivateKey {
+    Pkcs1(Vec<u8>),
+    Pkcs8(Vec<u8>),
+}
 
 /// What such a file holds.
-pub(super) struct Contents {
-    pub(super) certificates: Vec<Vec<u8>>,
-    pub(super) key: Result<PrivateKey, String>,
+pub(crate) struct Contents {
+    pub(crate) certificates: Vec<Vec<u8>>,
+    pub(crate) key: Result<PrivateKey, String>,
+}
+
+impl Contents {
+    /// In PEM form, as TLS wants it: the key, and the certificates with the one that signed no other first.
+    pub(crate) fn into_pem(self) -> Result<String, String> {
+        let (label, key) = match self.key? {
+            PrivateKey::Pkcs1(key) => ("RSA PRIVATE KEY", key),
+            PrivateKey::Pkcs8(key) => ("PRIVATE KEY", key),
+        };
+        let mut certificates: Vec<_> = self
+            .certificates
+            .iter()
+            .filter_map(|der| {
+                let (_, certificate) = parse_x509_certificate(der).ok()?;
+                let subject = certificate.subject().to_string();
+                Some((der, subject, certificate.issuer().to_string()))
+            })
+            .collect();
+        if certificates.is_empty() {
+            return Err("the PKCS#12 file holds no certificate".to_owned());
+        }
+        let issuers: Vec<String> = certificates
+            .iter()
+            .filter(|(_, subject, issuer)| subject != issuer)
+            .map(|(_, _, issuer)| issuer.clone())
+            .collect();
+        certificates.sort_by_key(|(_, subject, _)| issuers.contains(subject));
+        let mut pem = part(label, &key);
+        for (der, ..) in certificates {
+            pem.push_str(&part("CERTIFICATE", der));
+        }
+        Ok(pem)
+    }
+}
+
+fn part(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
 }
 
 const NOT_READABLE: &str = "this is not a PKCS#12 file that can be read";
@@ -52,7 +105,7 @@ const MAX_ROUNDS: u32 = 10_000_000;
 
 type Read<T> = Result<T, &'static str>;
 
-pub(super) fn open(file: &[u8], password: &str) -> Result<Contents, String> {
+pub(crate) fn open(file: &[u8], password: &str) -> Result<Contents, String> {
     read(file, password).map_err(str::to_owned)
 }
 
