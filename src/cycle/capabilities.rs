@@ -126,7 +126,8 @@ pub(super) async fn discover(context: &Context<'_>) -> Result<bool, Error> {
     let is_due = context
         .state(move |store| {
             let described = store.described(&name)?;
-            if described.is_some_and(|(_, read)| now.signed_duration_since(read) < AGE) {
+            // A clock that was set back says nothing.
+            if described.is_some_and(|(_, read)| (read..read + AGE).contains(&now)) {
                 return Ok(false);
             }
             let mut is_due = is_partial;

@@ -75,7 +75,9 @@ impl Agent {
         let header = outline.header.clone();
         let scope_groups = outline.scope_groups.clone();
         let judging = context.worker.turn_to_judge().await;
-        let now = (self.now)();
+        // Where the clocks differ, what was removed in the last 24 hours by either counts.
+        let clocks = context.clocks();
+        let now = clocks.differ().map_or(clocks.now, |_| clocks.earlier());
         let other = judging.other();
         let (judged, reports, totals) = context
             .state(move |store| {

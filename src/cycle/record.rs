@@ -223,7 +223,7 @@ pub(super) async fn finish(
     };
     let retention = context.agent.config.retention;
     let store = &context.agent.store;
-    store.finish_cycle(&summary, retention, now)?;
+    store.finish_cycle(&summary, retention, context.clocks())?;
     Ok(summary)
 }
 
@@ -336,7 +336,7 @@ pub(super) fn stopped(
         stopped: true,
         requests: context.requests(),
     };
-    store.finish_cycle(&summary, context.agent.config.retention, now)?;
+    store.finish_cycle(&summary, context.agent.config.retention, context.clocks())?;
     Ok(summary)
 }
 

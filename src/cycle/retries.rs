@@ -24,8 +24,8 @@ pub(super) fn rest(context: &Context<'_>, kind: CycleKind) -> Result<(), Error> 
         let now = (context.agent.now)();
         let rests = |one: &Escrowed| {
             // What never became a request costs none.
-            let next = one.next_try(first).filter(|_| one.class.is_some());
-            !one.changed && next.is_some_and(|next| next > now)
+            let left = one.left(first, now).filter(|_| one.class.is_some());
+            !one.changed && left.is_some_and(|left| !left.is_zero())
         };
         let escrow = store.escrow(name)?.into_iter();
         resting.extend(escrow.filter(rests).map(|one| one.subject.key));
@@ -71,9 +71,8 @@ impl Agent {
         let reading = context.sources.read(&context.want(), due).await?;
         let started = (self.now)();
         let is_due = |one: &Escrowed| {
-            let next = one.next_try(first);
-            (was_down && one.is_removal())
-                || next.is_some_and(|next| one.changed || next <= started)
+            let left = one.left(first, started);
+            (was_down && one.is_removal()) || left.is_some_and(|left| one.changed || left.is_zero())
         };
         let escrow = self.store.escrow(name)?.into_iter();
         let keys: Vec<Key> = escrow

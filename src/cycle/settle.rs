@@ -44,6 +44,7 @@ impl<'a> Settler<'a> {
         loaded: &[Loaded],
         finder: &mut Finder<'_>,
     ) -> Result<BTreeMap<Key, Settled>, Error> {
+        self.bound(loaded).await?;
         let mut settled = BTreeMap::new();
         let mut linked = Vec::new();
         let mut created: Vec<(Key, &Unknown)> = Vec::new();
@@ -77,10 +78,21 @@ impl<'a> Settler<'a> {
     /// From when on nothing of a write can arrive any more.
     fn settles_at(&self, unknown: &Unknown) -> DateTime<Utc> {
         let wait = TimeDelta::from_std(self.context.waiting_time()).unwrap_or(TimeDelta::MAX);
-        unknown
-            .since
-            .checked_add_signed(wait)
-            .unwrap_or(unknown.since)
+        let since = unknown.since.min(self.now);
+        since.checked_add_signed(wait).unwrap_or(since)
+    }
+
+    /// What the record says was given up at a time that is still to come was given up before now, by a clock
+    /// that was ahead. It is put on record as given up now, so that its wait ends.
+    async fn bound(&self, loaded: &[Loaded]) -> Result<(), Error> {
+        let mut unknown = loaded.iter().filter_map(|one| one.unknown.as_ref());
+        if unknown.any(|unknown| unknown.since > self.now) {
+            let (job, now) = (self.context.job.rules.name.clone(), self.now);
+            self.context
+                .state(move |store| store.bound_unknown(&job, now))
+                .await?;
+        }
+        Ok(())
     }
 
     /// An object that is linked, as it was just read.

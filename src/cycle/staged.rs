@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
 use futures::StreamExt;
 
 use super::gone::{self, Missing, Whereabouts};
@@ -14,9 +13,6 @@ use crate::engine::model::{Key, Link, ObjectKind, TargetObject};
 use crate::engine::plan::{Ripe, Warning};
 use crate::scim;
 use crate::store::{Clocks, Loaded};
-
-/// Clocks that differ by more say nothing.
-const TOLERANCE: TimeDelta = TimeDelta::hours(1);
 
 impl Context<'_> {
     /// What time it is, by our clock and by Graph's.
@@ -45,23 +41,25 @@ pub(super) async fn due(
     whom: &Whom,
 ) -> Result<(BTreeSet<Key>, Option<Warning>), Error> {
     let after = context.job.rules.users.stages();
-    let Clocks { now, source } = context.clocks();
+    let clocks = context.clocks();
     let job = context.job.rules.name.clone();
-    let Some(source) = source else {
+    let Some(source) = clocks.source else {
         return Ok((BTreeSet::new(), None));
     };
     let noted = job.clone();
     context
         .state(move |store| store.note_delete_after(&noted, after, source))
         .await?;
-    if after.is_none() || matches!(whom, Whom::Leavers(_) | Whom::Waiting(_) | Whom::Retries(_)) {
+    if matches!(whom, Whom::Leavers(_) | Whom::Waiting(_) | Whom::Retries(_)) {
         return Ok((BTreeSet::new(), None));
     }
-    let ahead = now.signed_duration_since(source);
-    if ahead.abs() > TOLERANCE {
+    if let Some(ahead) = clocks.differ() {
         return Ok((BTreeSet::new(), Some(Warning::ClocksDiffer { ahead })));
     }
-    let time = now.min(source);
+    if after.is_none() {
+        return Ok((BTreeSet::new(), None));
+    }
+    let time = clocks.earlier();
     let keys = context
         .state(move |store| store.due_to_be_deleted(&job, time))
         .await?;

@@ -69,6 +69,16 @@ impl Escrowed {
         let wait = TimeDelta::from_std(wait).ok()?;
         self.last_failed.checked_add_signed(wait)
     }
+
+    /// How long until then; `None` as there. What failed at a time that is still to come was noted by a clock that
+    /// was ahead, and is due.
+    pub(crate) fn left(&self, first: Duration, now: DateTime<Utc>) -> Option<Duration> {
+        if self.last_failed > now {
+            return Some(Duration::ZERO);
+        }
+        let next = self.next_try(first)?;
+        Some((next - now).to_std().unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
@@ -77,9 +87,9 @@ mod tests {
     use crate::engine::model::{Key, ObjectKind, SourceId};
     use crate::engine::plan::Subject;
 
-    fn waits(action: &str, class: Class, attempts: u32) -> i64 {
+    fn failed(action: &str, class: Class, attempts: u32) -> Escrowed {
         let last_failed = DateTime::from_timestamp(1_000_000, 0).unwrap();
-        let entry = Escrowed {
+        Escrowed {
             subject: Subject {
                 kind: ObjectKind::User,
                 key: Key::new(7),
@@ -94,9 +104,23 @@ mod tests {
             http_status: None,
             message: String::new(),
             changed: false,
-        };
+        }
+    }
+
+    fn waits(action: &str, class: Class, attempts: u32) -> i64 {
+        let entry = failed(action, class, attempts);
         let next = entry.next_try(Duration::from_mins(1)).unwrap();
-        (next - last_failed).num_seconds()
+        (next - entry.last_failed).num_seconds()
+    }
+
+    #[test]
+    fn what_a_clock_that_was_ahead_noted_is_due() {
+        let first = Duration::from_mins(1);
+        let entry = failed("create", Class::Transient, 12);
+        let left = |seconds| entry.left(first, entry.last_failed + TimeDelta::seconds(seconds));
+        assert_eq!(left(-1), Some(Duration::ZERO));
+        assert!(left(0).unwrap() > Duration::from_hours(21));
+        assert_eq!(left(86_400), Some(Duration::ZERO));
     }
 
     #[test]

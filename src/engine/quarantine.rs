@@ -67,6 +67,8 @@ impl Quarantine {
 
     pub(crate) fn pace(&self, now: DateTime<Utc>) -> Pace {
         match self.next_try() {
+            // A clock that was ahead noted the last attempt.
+            Some(_) if self.tried > now => Pace::Full,
             Some(next) if next <= now => Pace::Full,
             Some(_) | None => Pace::Removals,
         }
@@ -110,5 +112,7 @@ mod tests {
         assert_eq!(tried_on(26).next_try(), Some(at(27)));
         assert_eq!(tried_on(27).next_try(), None);
         assert_eq!(tried_on(27).pace(at(100)), Pace::Removals);
+        // A clock was ahead when it was tried.
+        assert_eq!(tried_on(20).pace(at(10)), Pace::Full);
     }
 }

@@ -159,6 +159,8 @@ pub(crate) struct CycleRecord {
     pub(crate) incomplete: Option<String>,
     /// Why the cycle could not go on.
     pub(crate) error: Option<String>,
+    /// How far the clock of the machine was ahead of the source's, where they did not agree.
+    pub(crate) clock_ahead: Option<TimeDelta>,
 }
 
 impl CycleRecord {

@@ -11,6 +11,7 @@ use crate::engine::model::JobName;
 use crate::engine::plan::Warning;
 use crate::engine::summary::{Health, Summary};
 use crate::metrics;
+use crate::report;
 use crate::store::{CYCLE, Store};
 
 /// Objects that failed in a cycle and are named in the log; `status` has more.
@@ -154,6 +155,7 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
             tracing::warn!(%job, cycle, %id, "an active account without a user in scope");
         }
     }
+    log_clocks(job, *cycle, warnings);
     let in_several = |warning: &&Warning| matches!(warning, Warning::SeveralGroups { .. });
     let people = warnings.iter().filter(in_several).count();
     let anew = |warning: &&Warning| matches!(warning, Warning::MatchedAnew { .. });
@@ -193,4 +195,14 @@ fn log_summary(summary: &Summary, woken_by: WokenBy) -> Health {
         tracing::error!(%job, cycle, reason, "the target was not usable");
     }
     summary.health()
+}
+
+/// Says that the clock of this machine is wrong.
+fn log_clocks(job: &JobName, cycle: i64, warnings: &[Warning]) {
+    for warning in warnings {
+        if let Warning::ClocksDiffer { ahead } = warning {
+            let words = report::clocks_differ(*ahead);
+            tracing::warn!(%job, cycle, "{words}");
+        }
+    }
 }

@@ -75,12 +75,10 @@ impl Retries {
             .filter(|one| quarantine.is_none() || one.is_removal())
             .filter_map(|one| {
                 let is_removal = one.is_removal();
-                let next = one.next_try(first)?;
-                let left = if one.changed || (is_removal && self.is_down) {
-                    Duration::ZERO
-                } else {
-                    (next - now).to_std().unwrap_or_default()
-                };
+                let mut left = one.left(first, now)?;
+                if one.changed || (is_removal && self.is_down) {
+                    left = Duration::ZERO;
+                }
                 Some(left.max(gaps[usize::from(is_removal)]))
             });
         waits.min()

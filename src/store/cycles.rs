@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::holds::{Decision, decided, held};
 use super::jobs::{ensure_job, is_full};
-use super::ledger::{done_until_now, forget_old, log_failed_cycle};
+use super::ledger::{bound_times, done_until_now, forget_old, log_failed_cycle};
 use super::links::link_counts;
 use super::objects::counts;
-use super::staged::staged;
+use super::staged::{Clocks, staged};
 use super::state::State;
 use super::wire::{Column, unreadable};
 use super::{Error, Store, escrow};
@@ -79,8 +79,10 @@ impl Store {
         &self,
         summary: &Summary,
         retention: Retention,
-        now: DateTime<Utc>,
+        clocks: Clocks,
     ) -> Result<(), Error> {
+        let now = clocks.now;
+        let ahead = clocks.differ().map(|ahead| ahead.num_milliseconds());
         let Summary {
             job: _,
             cycle,
@@ -111,7 +113,7 @@ impl Store {
                      evaluated_groups = ?6, in_scope_users = ?7, in_scope_groups = ?8,
                      linked_users = ?9, linked_groups = ?10, failed = ?11, not_tried = ?12,
                      held = ?13, requests_source = ?14, requests_target = ?15, incomplete = ?16,
-                     error = ?17, kind = ?18,
+                     error = ?17, kind = ?18, clock_ahead = ?19,
                      active_users = (SELECT j.active_users FROM jobs j WHERE j.name = cycles.job),
                      memberships = (SELECT j.memberships FROM jobs j WHERE j.name = cycles.job)
                  WHERE number = ?1",
@@ -134,6 +136,7 @@ impl Store {
                     incomplete,
                     aborted,
                     kind,
+                    ahead,
                 ],
             )?;
             put_counts(tx, *cycle, DONE, done)?;
@@ -142,7 +145,12 @@ impl Store {
             if let Some(error) = aborted {
                 log_failed_cycle(tx, *cycle, error, now)?;
             }
-            forget_old(tx, retention, now)
+            // A clock that is ahead would make everything old.
+            if clocks.agree() {
+                bound_times(tx, *cycle, now)?;
+                forget_old(tx, retention, now)?;
+            }
+            Ok(())
         })
     }
 
@@ -338,10 +346,11 @@ fn last_cycles(state: &State, job: &JobName, limit: u32) -> rusqlite::Result<Vec
 
 const CYCLES: &str = "SELECT number, kind, state, started, finished, duration_ms, evaluated_users,
         evaluated_groups, in_scope_users, in_scope_groups, linked_users, linked_groups,
-        failed, not_tried, held, requests_source, requests_target, incomplete, error, job
+        failed, not_tried, held, requests_source, requests_target, incomplete, error,
+        clock_ahead, job
  FROM cycles";
 /// The column that [`cycle`] leaves out.
-const JOB: usize = 19;
+const JOB: usize = 20;
 
 fn put_in_counts(state: &State, cycles: &mut [CycleRecord]) -> rusqlite::Result<()> {
     for cycle in cycles {
@@ -394,6 +403,9 @@ fn cycle(row: &Row<'_>) -> rusqlite::Result<CycleRecord> {
         },
         incomplete: row.get(17)?,
         error: row.get(18)?,
+        clock_ahead: row
+            .get::<_, Option<i64>>(19)?
+            .and_then(TimeDelta::try_milliseconds),
     })
 }
 

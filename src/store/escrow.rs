@@ -132,6 +132,7 @@ pub(super) fn put(state: &State, job: i64, entry: &Entry<'_>) -> rusqlite::Resul
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 1, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT DO UPDATE SET
              label = excluded.label, last_failed = excluded.last_failed,
+             first_failed = min(first_failed, excluded.last_failed),
              attempts = attempts + (cycle <> excluded.cycle), cycle = excluded.cycle,
              action = excluded.action, class = excluded.class,
              http_status = excluded.http_status, message = excluded.message,

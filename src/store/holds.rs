@@ -327,6 +327,11 @@ pub(super) fn seen(state: &State, job: i64, item: &Item, cycle: i64) -> rusqlite
 
 /// Approvals that were not used for a week lapse; what is gone is forgotten.
 pub(super) fn lapse_old(state: &State, job: i64, now: DateTime<Utc>) -> rusqlite::Result<()> {
+    // A clock that was ahead noted it.
+    state.run(
+        "UPDATE holds SET decided = ?2 WHERE job = ?1 AND decision IN (1, 3) AND decided > ?2",
+        params![job, Column(now)],
+    )?;
     state.run(
         "DELETE FROM holds WHERE job = ?1 AND decision IN (1, 3) AND decided < ?2",
         params![job, Column(now - APPROVAL)],

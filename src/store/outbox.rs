@@ -6,7 +6,9 @@ use rusqlite::{Row, params};
 
 use super::wire::{Column, unreadable};
 use super::{Error, Store};
-use crate::engine::notice::{Known, Mark, Matter, Memory, Message, Queued, Topic, Waiting};
+use crate::engine::notice::{
+    Known, LONGEST_WAIT, Mark, Matter, Memory, Message, Queued, Topic, Waiting,
+};
 
 /// Messages that wait for one channel; of more the oldest go.
 const MOST_WAITING: i64 = 500;
@@ -72,15 +74,16 @@ impl Store {
         })
     }
 
-    /// The messages that are to be tried now, the oldest first.
+    /// The messages that are to be tried now, the oldest first. One that would be tried later than any is was
+    /// put off by a clock that was ahead.
     pub(crate) fn to_deliver(&self, now: DateTime<Utc>) -> Result<Vec<Queued>, Error> {
         self.read("look up the outbox", |state| {
             state
                 .prepare_cached(
                     "SELECT id, attempts, message, channel, at, subject, body, html FROM outbox
-                     WHERE next <= ?1 ORDER BY id",
+                     WHERE next <= ?1 OR next > ?2 ORDER BY id",
                 )?
-                .query_map(params![Column(now)], queued)?
+                .query_map(params![Column(now), Column(now + LONGEST_WAIT)], queued)?
                 .collect()
         })
     }

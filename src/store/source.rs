@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension, params};
 
 use super::merge::Page;
@@ -14,9 +14,6 @@ use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::{Complete, JobName, ObjectKind, SourceChange, SourceId, SourceNumber};
 use crate::engine::plan::Count;
-
-/// How long it is remembered which members a group lost.
-const LOST: TimeDelta = TimeDelta::hours(24);
 
 /// Where a round of reading begins, or goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,10 +201,6 @@ impl Store {
                         page.drop_what_was_not_reported(None)?;
                         index_round(tx, kind, round.number)?;
                     }
-                    tx.run(
-                        "DELETE FROM lost_members WHERE at < ?1",
-                        params![(now - LOST).timestamp_millis()],
-                    )?;
                     tx.run(
                         "UPDATE watermarks
                          SET under_way = 0, page_link = NULL, delta_link = ?3, updated = ?4

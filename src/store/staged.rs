@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::jobs::ensure_job;
@@ -22,6 +22,27 @@ const NAMED: u32 = 20;
 pub(crate) struct Clocks {
     pub(crate) now: DateTime<Utc>,
     pub(crate) source: Option<DateTime<Utc>>,
+}
+
+/// Clocks that differ by more say nothing.
+const TOLERANCE: TimeDelta = TimeDelta::hours(1);
+
+impl Clocks {
+    /// How far ours is ahead of the source's, where they differ so much that it is not known what time it is.
+    pub(crate) fn differ(self) -> Option<TimeDelta> {
+        let ahead = self.now.signed_duration_since(self.source?);
+        (ahead.abs() > TOLERANCE).then_some(ahead)
+    }
+
+    /// Both say that it is so late.
+    pub(crate) fn earlier(self) -> DateTime<Utc> {
+        self.source.map_or(self.now, |source| source.min(self.now))
+    }
+
+    /// Whether it is known what time it is.
+    pub(super) fn agree(self) -> bool {
+        self.source.is_some() && self.differ().is_none()
+    }
 }
 
 impl Store {

@@ -18,6 +18,7 @@ mod bad_input;
 mod blocked;
 mod bulk;
 mod capabilities;
+mod clocks;
 mod commands;
 mod compliance;
 mod config;

@@ -59,7 +59,8 @@ impl Tenant {
             way.by_scope = self.choose(&mut way, &scopes)?.strategy == Strategy::InScope;
             return Ok(way);
         }
-        let is_old = |at: DateTime<Utc>| (self.now)() - at > COUNT_AGAIN;
+        // A clock that was set back says nothing.
+        let is_old = |at: DateTime<Utc>| !(at..=at + COUNT_AGAIN).contains(&(self.now)());
         if way.situation.forced.is_none()
             && way.situation.wish == Wish::Auto
             && way.situation.counted.is_none_or(is_old)

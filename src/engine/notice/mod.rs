@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-pub(crate) use outbox::{Message, Queued, Waiting, next_attempt};
+pub(crate) use outbox::{LONGEST_WAIT, Message, Queued, Waiting, next_attempt};
 
 use super::denial::{DeniedSource, Refuses};
 use super::model::JobName;

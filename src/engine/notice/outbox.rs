@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// After the first failure; each further wait is three times as long.
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(5);
-const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
+pub(crate) const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
 
 /// A message to one channel, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

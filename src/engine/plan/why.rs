@@ -127,7 +127,7 @@ pub(crate) enum Warning {
     Drift(Drifted),
     /// Because of it, creates and updates are tried only now and then.
     Quarantine(Quarantine),
-    /// Our clock and the source's differ, so that nothing is due to be deleted.
+    /// Our clock and the source's differ, so that nothing is old enough to be deleted.
     ClocksDiffer {
         /// By how much ours is ahead.
         ahead: TimeDelta,

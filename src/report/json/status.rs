@@ -202,6 +202,7 @@ pub(in crate::report) fn cycle_json(cycle: &CycleRecord) -> Json {
         requests,
         incomplete,
         error,
+        clock_ahead,
     } = cycle;
     json!({
         "cycle": number,
@@ -219,5 +220,6 @@ pub(in crate::report) fn cycle_json(cycle: &CycleRecord) -> Json {
         "requests": requests_json(*requests),
         "incomplete": incomplete,
         "error": error,
+        "clock_ahead_seconds": clock_ahead.map(|ahead| ahead.num_seconds()),
     })
 }

@@ -219,18 +219,7 @@ pub(crate) fn warning(warning: &Warning) -> String {
     match warning {
         Warning::Misfit(remark) => super::capabilities::remark(remark),
         Warning::Quarantine(quarantine) => self::quarantine(quarantine),
-        Warning::ClocksDiffer { ahead } => {
-            let length = coarse(ahead.num_milliseconds().unsigned_abs());
-            let side = if *ahead > TimeDelta::zero() {
-                "ahead of"
-            } else {
-                "behind"
-            };
-            format!(
-                "the clock of this machine is {length} {side} that of Microsoft Graph: delete_after \
-                 deletes no account until they agree"
-            )
-        }
+        Warning::ClocksDiffer { ahead } => clocks_differ(*ahead),
         Warning::SeveralGroups { person, groups } => format!(
             "{} is in several groups: {}; the target expects each user in only one (one_group_each)",
             name(person),
@@ -250,6 +239,20 @@ pub(crate) fn warning(warning: &Warning) -> String {
         ),
         Warning::Drift(drifted) => super::drift::sentence(drifted),
     }
+}
+
+/// That the clock of the machine is so far ahead of the source's.
+pub(crate) fn clocks_differ(ahead: TimeDelta) -> String {
+    let length = coarse(ahead.num_milliseconds().unsigned_abs());
+    let side = if ahead > TimeDelta::zero() {
+        "ahead of"
+    } else {
+        "behind"
+    };
+    format!(
+        "the clock of this machine is {length} {side} that of Microsoft Graph: until they agree, delete_after \
+         deletes no account and the log is not shortened; set the time of this machine"
+    )
 }
 
 pub(crate) fn verb_word(verb: Verb) -> &'static str {

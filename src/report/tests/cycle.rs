@@ -188,6 +188,7 @@ fn a_status_is_a_table_and_what_needs_a_person() {
                 requests: Requests::default(),
                 incomplete: None,
                 error: None,
+                clock_ahead: None,
             }],
             ..JobRecord::new()
         },

@@ -187,7 +187,12 @@ fn write_body(out: &mut dyn Write, status: &JobStatus, style: Style) -> io::Resu
     let last = cycles.first();
     let name = clean(job.as_str());
     if let Some(last) = last {
-        write_last_cycle(out, last, in_escrow.total() == 0, style)?;
+        let is_whole = in_escrow.total() == 0 && quarantine.is_none();
+        write_last_cycle(out, last, is_whole, style)?;
+    }
+    if let Some(ahead) = last.and_then(|last| last.clock_ahead) {
+        let words = capital(&sentence::clocks_differ(ahead));
+        writeln!(out, "  {} {words}", style.mark(Mark::Warn))?;
     }
     write_paused(out, &name, paused.as_ref(), style)?;
     if let Some(quarantine) = quarantine {
@@ -332,6 +337,7 @@ fn write_last_cycle(
         requests,
         incomplete,
         error,
+        clock_ahead: _,
     } = cycle;
     let is_all = *state == CycleState::Ended(Health::Succeeded) && *held == 0 && is_whole;
     let state = state.as_str();

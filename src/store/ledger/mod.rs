@@ -41,7 +41,7 @@ pub(crate) use self::log::Refused;
 pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
 pub(super) use self::log::{done_until_now, log_failed_cycle, log_not_planned};
-pub(super) use self::retention::forget_old;
+pub(super) use self::retention::{bound_times, forget_old};
 pub(super) use self::rows::unsettled;
 
 /// The states of a row, by their number.
@@ -365,6 +365,19 @@ impl Store {
                     params![job],
                 )?;
             }
+            Ok(())
+        })
+    }
+
+    /// Writes whose end is not known were given up by now, whatever a clock that was ahead said.
+    pub(crate) fn bound_unknown(&self, job: &JobName, now: DateTime<Utc>) -> Result<(), Error> {
+        self.write("correct times that are still to come", |state| {
+            state.run(
+                "UPDATE actions SET at = ?2 - coalesce(duration_ms, 0)
+                 WHERE job = ?1 AND state BETWEEN 1 AND 4 AND state <= 2
+                     AND at + coalesce(duration_ms, 0) > ?2",
+                params![state.job_or_none(job)?, now.timestamp_millis()],
+            )?;
             Ok(())
         })
     }

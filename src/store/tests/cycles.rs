@@ -26,7 +26,7 @@ fn a_finished_cycle_is_on_record_with_all_its_numbers() {
     };
     world
         .store
-        .finish_cycle(&summary, Retention::default(), at(2))
+        .finish_cycle(&summary, Retention::default(), clocks(2))
         .unwrap();
     let cycle = world.store.last_cycle(&world.job).unwrap().unwrap();
     assert_eq!(cycle.number, world.cycle);
@@ -52,7 +52,7 @@ fn the_state_of_a_cycle_follows_from_its_summary() {
         change(&mut summary);
         world
             .store
-            .finish_cycle(&summary, Retention::default(), at(2))
+            .finish_cycle(&summary, Retention::default(), clocks(2))
             .unwrap();
         world.store.last_cycle(&world.job).unwrap().unwrap().state
     };

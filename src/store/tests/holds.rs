@@ -212,6 +212,26 @@ fn an_approval_lapses_when_the_removal_is_no_longer_planned_or_after_a_week() {
 
     decide(&world, true, None, &[]);
     world.next_cycle();
+    let time = at(world.cycle);
+    plan_at(&world, time + TimeDelta::days(8));
+    assert_eq!(held(&world).len(), 2);
+}
+
+#[test]
+fn an_approval_by_a_clock_that_was_ahead_lapses_a_week_after_it_is_set_right() {
+    let mut world = World::new();
+    plan(&world, &["u1", "u2"], 1);
+    decide(&world, true, None, &[]);
+    let time = at(world.cycle) - TimeDelta::days(100);
+    world.next_cycle();
+    plan_at(&world, time);
+    assert_eq!(queued(&world).len(), 2);
+    world.next_cycle();
+    plan_at(&world, time + TimeDelta::days(8));
+    assert_eq!(held(&world).len(), 2);
+}
+
+fn plan_at(world: &World, now: DateTime<Utc>) {
     world.draft(&[delete(User, "u1", "t"), delete(User, "u2", "t")]);
     let limits = Limits {
         max_deletions: Some(Limit::Count(1)),
@@ -226,10 +246,9 @@ fn an_approval_lapses_when_the_removal_is_no_longer_planned_or_after_a_week() {
         limits,
         is_partial: false,
         scope_groups: &BTreeSet::new(),
-        now: at(world.cycle) + TimeDelta::days(8),
+        now,
     };
     world.store.judge(world.cycle, &judging).unwrap();
-    assert_eq!(held(&world).len(), 2);
 }
 
 #[test]

@@ -440,19 +440,6 @@ fn old_rows_are_deleted_but_for_those_that_something_depends_on() {
         failed(title("u3"), true),
     ]);
     world.finish_cycle();
-    let log = |world: &World, cycle| {
-        let filter = LogFilter {
-            cycle: Some(cycle),
-            ..LogFilter::default()
-        };
-        let entries = world.store.log(&filter, 100).unwrap();
-        let mut names: Vec<String> = entries
-            .iter()
-            .map(|entry| format!("{} {}", entry.action, entry.subject.as_ref().unwrap().id))
-            .collect();
-        names.sort();
-        names.join(", ")
-    };
     let first = world.cycle;
     for (age, left) in [
         (80, 7),
@@ -472,12 +459,54 @@ fn old_rows_are_deleted_but_for_those_that_something_depends_on() {
     assert_eq!(cycles.len(), 3, "a cycle stays while a row of it does");
 }
 
+/// What is left in the log of one cycle.
+fn log(world: &World, cycle: i64) -> String {
+    let filter = LogFilter {
+        cycle: Some(cycle),
+        ..LogFilter::default()
+    };
+    let entries = world.store.log(&filter, 100).unwrap();
+    let mut names: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("{} {}", entry.action, entry.subject.as_ref().unwrap().id))
+        .collect();
+    names.sort();
+    names.join(", ")
+}
+
 fn finish(world: &World, retention: Retention, days: i64) {
-    let now = at(days * 24 * 60 * 60);
+    finish_by(world, retention, clocks(days * 24 * 60 * 60));
+}
+
+fn finish_by(world: &World, retention: Retention, clocks: Clocks) {
     world
         .store
-        .finish_cycle(&world.summary(), retention, now)
+        .finish_cycle(&world.summary(), retention, clocks)
         .unwrap();
+}
+
+#[test]
+fn nothing_of_the_log_is_old_while_the_clocks_differ() {
+    let mut world = World::new();
+    world.link(User, "u1", "t1");
+    world.record(&[done(
+        update("u1", "t1", &[("title", None, Some("x"))]),
+        "t1",
+    )]);
+    let first = world.cycle;
+    finish(&world, Retention::default(), 0);
+    let year = at(365 * 24 * 60 * 60);
+    for source in [Some(at(5)), None] {
+        world.next_cycle();
+        let clocks = Clocks { now: year, source };
+        finish_by(&world, Retention::default(), clocks);
+        assert_eq!(log(&world, first), "update u1");
+        let last = world.store.status(&world.job, 1).unwrap().cycles;
+        assert_eq!(last[0].clock_ahead.is_some(), source.is_some());
+    }
+    world.next_cycle();
+    finish(&world, Retention::default(), 365);
+    assert_eq!(log(&world, first), "");
 }
 
 #[test]

@@ -305,7 +305,7 @@ impl World {
 
     fn finish_cycle(&self) {
         self.store
-            .finish_cycle(&self.summary(), Retention::default(), at(2))
+            .finish_cycle(&self.summary(), Retention::default(), clocks(2))
             .unwrap();
     }
 
