@@ -29,8 +29,9 @@ const CHUNK: usize = 500;
 #[derive(Default)]
 pub(super) struct Verified<'a> {
     pub(super) warnings: Vec<Warning>,
-    /// Links that are formerly ours and could not be read: their objects wait.
-    pub(super) waiting: BTreeSet<Key>,
+    /// Objects that wait, because their links are formerly ours and could not be verified, and why. `None`: of an
+    /// erased person nothing is known by which the account could be known again.
+    pub(super) waiting: BTreeMap<Key, Option<String>>,
     /// Too few links could be read: nothing is written but disables of links that were read and agree.
     pub(super) unsure: Option<Unsure>,
     /// The target's lists that were read: they answer look-ups until something is written.
@@ -48,6 +49,7 @@ struct Candidate {
     key: Key,
     kind: ObjectKind,
     id: SourceId,
+    label: String,
     link: Link,
     /// What writes give it that may still be under way: it may show this as well.
     new_keys: Vec<MatchKey>,
@@ -58,6 +60,8 @@ struct Candidate {
 struct Results {
     tally: Tally,
     compared: BTreeMap<Key, Compared>,
+    /// Why those that were not read were not.
+    unread: BTreeMap<Key, Option<String>>,
     /// What the target shows of those that agree.
     shown: BTreeMap<Key, (ObjectKind, TargetObject)>,
     wrong: Vec<(Key, TargetId)>,
@@ -74,30 +78,32 @@ pub(super) async fn verify<'a>(
     let job = context.job.rules.name.clone();
     let former = context.state(move |store| store.former_links(&job)).await?;
     let mut verified = Verified::default();
-    let is_former = !former.is_empty();
-    let results = if former.is_empty() {
-        if !is_full {
-            return Ok(verified);
-        }
-        let results = sample(context).await?;
-        if results.tally.verdict() == Verdict::Another {
-            return Err(another(context, results.tally));
-        }
-        results
-    } else {
-        let mut results = Results::default();
-        for keys in former.chunks(CHUNK) {
-            results.compare(context, keys).await?;
-        }
-        for (key, (kind, object)) in std::mem::take(&mut results.shown) {
-            confirm(context, key, kind, object).await?;
-        }
-        verified.waiting = results.with(Compared::NotRead);
-        results
-    };
+    if former.is_empty() && !is_full {
+        return Ok(verified);
+    }
+    let mut results = Results::default();
+    for keys in former.chunks(CHUNK) {
+        results.compare(context, keys).await?;
+    }
+    for (key, (kind, object)) in std::mem::take(&mut results.shown) {
+        confirm(context, key, kind, object).await?;
+    }
     // Of those that a person reset nothing more has to be decided.
-    let gone = (!is_former).then_some(cycle);
-    verified.warnings = match_again(context, &results.wrong, gone).await?;
+    verified.warnings = match_again(context, &results.wrong, None).await?;
+    verified.waiting = std::mem::take(&mut results.unread);
+    // A link that cannot be read says nothing of the target where others are verified.
+    let is_unsure = results.tally.verdict() == Verdict::Unsure;
+    if is_full || is_unsure {
+        let sampled = sample(context, &results.compared).await?;
+        if sampled.tally.verdict() == Verdict::Another {
+            return Err(another(context, sampled.tally));
+        }
+        let warnings = match_again(context, &sampled.wrong, Some(cycle)).await?;
+        verified.warnings.extend(warnings);
+        if former.is_empty() || sampled.tally.read() > 0 {
+            results = sampled;
+        }
+    }
     if results.tally.verdict() == Verdict::Unsure {
         verified.unsure = Some(Unsure {
             tally: results.tally,
@@ -179,7 +185,7 @@ impl Reverified {
 /// Matches again those that are wrong. Where too few can be read, nothing more is written but disables of
 /// accounts that are read and agree.
 async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
-    let results = sample(context).await?;
+    let results = sample(context, &BTreeMap::new()).await?;
     match results.tally.verdict() {
         Verdict::Another => Err(another(context, results.tally)),
         verdict @ (Verdict::Unsure | Verdict::Ours) => {
@@ -256,7 +262,8 @@ pub(super) async fn restrict(
     Ok(())
 }
 
-async fn sample(context: &Context<'_>) -> Result<Results, Error> {
+/// Compares some links, but for those that were compared before.
+async fn sample(context: &Context<'_>, known: &BTreeMap<Key, Compared>) -> Result<Results, Error> {
     let mut results = Results::default();
     for size in [FIRST, FIRST + MORE] {
         let job = context.job.rules.name.clone();
@@ -267,7 +274,7 @@ async fn sample(context: &Context<'_>) -> Result<Results, Error> {
             .await?;
         let fresh: Vec<Key> = chosen
             .into_iter()
-            .filter(|key| !results.compared.contains_key(key))
+            .filter(|key| !results.compared.contains_key(key) && !known.contains_key(key))
             .collect();
         results.compare(context, &fresh).await?;
         if !results.tally.leaves_a_doubt() {
@@ -295,7 +302,7 @@ impl Results {
             .await?;
         let (mut links, named, under_way) = loaded;
         let candidates = named.into_iter().filter_map(|(key, named)| {
-            let Named { kind, id, label: _ } = named;
+            let Named { kind, id, label } = named;
             let link = links.remove(&key)?;
             let operations = under_way.get(&key).map(|unknown| &unknown.operations);
             let operations = operations.into_iter().flatten();
@@ -304,6 +311,7 @@ impl Results {
                 key,
                 kind,
                 id,
+                label,
                 link,
                 new_keys: new_keys.collect(),
             })
@@ -340,10 +348,11 @@ impl Results {
                         job = %context.job.rules.name, %kind, %error,
                         "a link could not be verified"
                     );
-                    Compared::NotRead
+                    self.not_read(context, &candidate, &error.failure().message);
+                    continue;
                 }
             };
-            self.note(candidate, compared);
+            self.note(context, candidate, compared);
         }
         drop(reads);
         for kind in ObjectKind::ALL {
@@ -353,12 +362,29 @@ impl Results {
         Ok(())
     }
 
-    fn note(&mut self, candidate: Candidate, compared: Compared) {
-        if compared == Compared::Wrong {
-            self.wrong.push((candidate.key, candidate.link.target));
+    fn note(&mut self, context: &Context<'_>, candidate: Candidate, compared: Compared) {
+        match compared {
+            Compared::NotRead => {
+                let words = "the target does not show the values that it is known by";
+                return self.not_read(context, &candidate, words);
+            }
+            Compared::Wrong => self.wrong.push((candidate.key, candidate.link.target)),
+            Compared::Agrees => {}
         }
         self.tally.count(compared);
         self.compared.insert(candidate.key, compared);
+    }
+
+    /// Where nothing is known by which the object could be known again, it says nothing of the target either.
+    fn not_read(&mut self, context: &Context<'_>, candidate: &Candidate, words: &str) {
+        let key = candidate.key;
+        let is_known = !candidate.keys(context).is_empty();
+        if is_known {
+            self.tally.count(Compared::NotRead);
+        }
+        self.compared.insert(key, Compared::NotRead);
+        let words = is_known.then(|| candidate.waits(context, words));
+        self.unread.insert(key, words);
     }
 
     /// What neither a read nor a search found. One empty answer is not enough to give a link up.
@@ -385,7 +411,7 @@ impl Results {
                     Ok(Looked::Object(_) | Looked::Compared(_)) | Err(_) => Compared::NotRead,
                 },
             };
-            self.note(candidate, compared);
+            self.note(context, candidate, compared);
         }
         Ok(())
     }
@@ -408,6 +434,21 @@ impl Candidate {
         keys.extend(self.new_keys.iter().cloned());
         keys
     }
+
+    /// Why its object waits, and what can be done.
+    fn waits(&self, context: &Context<'_>, words: &str) -> String {
+        let (target, job) = (&self.link.target, &context.job.rules.name);
+        let name = if self.label.is_empty() {
+            self.id.as_str()
+        } else {
+            &self.label
+        };
+        format!(
+            "{words}; since the links were reset it is not certain that {target} in the target is still this \
+             object: nothing is done to it until the target shows it; to match it anew: entrain links unlink \
+             {job} {name:?}"
+        )
+    }
 }
 
 async fn compare(context: &Context<'_>, candidate: &Candidate) -> Result<Looked, scim::Error> {
@@ -427,6 +468,12 @@ async fn compare(context: &Context<'_>, candidate: &Candidate) -> Result<Looked,
             let mut shown = object.attributes.clone();
             mapping::normalize(mappings, &mut shown);
             Ok(match same_target::compare(mappings, &keys, &shown) {
+                // Nothing else is known of an erased person.
+                Compared::NotRead
+                    if keys.is_empty() && same_target::names(&candidate.id, &shown) =>
+                {
+                    Looked::Object(Box::new(object))
+                }
                 Compared::Agrees => Looked::Object(Box::new(object)),
                 other @ (Compared::Wrong | Compared::NotRead) => Looked::Compared(other),
             })

@@ -79,8 +79,7 @@ pub(crate) fn keys(
         .iter()
         .filter_map(|mapping| {
             let value = sent.get(&mapping.target)?;
-            let names_it = mapping.target.to_string() == "externalId"
-                && matches!(value, Value::Text(text) if text.eq_ignore_ascii_case(id.as_str()));
+            let names_it = is_id(id, &mapping.target, value);
             let key = MatchKey {
                 path: mapping.target.clone(),
                 value: value.clone(),
@@ -112,6 +111,16 @@ pub(crate) fn compare(
         }
     }
     compared
+}
+
+/// Whether the externalId that the target shows is this id of the source.
+pub(crate) fn names(id: &SourceId, shown: &BTreeMap<TargetPath, Value>) -> bool {
+    shown.iter().any(|(path, value)| is_id(id, path, value))
+}
+
+fn is_id(id: &SourceId, path: &TargetPath, value: &Value) -> bool {
+    path.to_string() == "externalId"
+        && matches!(value, Value::Text(text) if text.eq_ignore_ascii_case(id.as_str()))
 }
 
 #[cfg(test)]

@@ -341,3 +341,69 @@ async fn another_application_holds_every_removal_once() {
     rig.sync().await.expect(0);
     assert_eq!(rig.user("jo.newer@contoso.com")["active"], false);
 }
+
+/// After the links were reset, while one account answers 500.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_account_that_cannot_be_read_stops_nothing_else_after_the_links_were_reset() {
+    let rig = filled().await;
+    let jane = rig.joiner("jane.unread");
+    rig.sync().await.expect(0);
+    let id = text(&rig.user("jane.unread@contoso.com")["id"]);
+    let traffic = rig.sandbox.target.traffic();
+    let unread = Fault::new(&format!("/Users/{id}"), Trouble::status(500));
+    traffic.inject(unread.method("GET").forever());
+    rig.run(&["restart", "demo", "--reset", "links"])
+        .await
+        .expect(0);
+    for number in 0..3 {
+        let alias = format!("jo{number}");
+        let jo = rig.joiner(&alias);
+        let title = json!(format!("Title {number}"));
+        rig.tenant().set_property(jane, "jobTitle", title);
+        let cycle = rig.sync().await.expect(3).job();
+        assert_eq!(cycle["incomplete"], Value::Null, "{cycle:#}");
+        assert_eq!(cycle["failed"], 1, "{cycle:#}");
+        assert_eq!(rig.user(&format!("{alias}@contoso.com"))["active"], true);
+        // Nor are removals held up.
+        rig.tenant().disable_user(jo);
+        rig.sync().await.expect(3);
+        assert_eq!(rig.user(&format!("{alias}@contoso.com"))["active"], false);
+    }
+    let status = rig.run(&["status"]).await.out;
+    for words in ["jane.unread@contoso.com", "entrain links unlink demo"] {
+        assert!(status.contains(words), "{status}");
+    }
+    traffic.clear_faults();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("jane.unread@contoso.com")["title"], "Title 2");
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_of_an_erased_user_stops_nothing_after_the_links_were_reset() {
+    for external in ["mailNickname", "objectId"] {
+        let rig = filled().await;
+        rig.edit(|text| {
+            format!(
+                "{text}\n[[jobs.users.mappings]]\ntarget = 'externalId'\nsource = \"{external}\"\n"
+            )
+        });
+        let jane = rig.joiner("jane.erased");
+        rig.sync().await.expect(0);
+        rig.tenant().soft_delete_user(jane);
+        rig.sync().await.expect(0);
+        rig.run(&["erase", "jane.erased@contoso.com"])
+            .await
+            .expect(0);
+        rig.run(&["restart", "demo", "--reset", "links"])
+            .await
+            .expect(0);
+        for alias in ["jo", "jim"] {
+            rig.joiner(alias);
+            let cycle = rig.sync().await.expect(0).job();
+            assert_eq!(cycle["done"]["create"], 1, "{external}: {cycle:#}");
+            assert_eq!(cycle["incomplete"], Value::Null, "{external}: {cycle:#}");
+        }
+    }
+}

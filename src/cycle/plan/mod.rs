@@ -108,7 +108,7 @@ pub(super) async fn plan(
             header: Header::default(),
             scope: Vec::new(),
             existing: Vec::new(),
-            postponed: verified.waiting.clone(),
+            postponed: verified.waiting.keys().copied().collect(),
             waiting: BTreeMap::new(),
             scope_groups: BTreeSet::new(),
             lacks_addresses: false,
@@ -152,7 +152,7 @@ pub(super) struct Driver<'a> {
     /// No objects of the kind come after those that are passed.
     is_last_part: bool,
     /// Objects of links that are formerly ours and could not be verified.
-    unverified: &'a BTreeSet<Key>,
+    unverified: &'a BTreeMap<Key, Option<String>>,
     /// The target's lists that were read before.
     lists: BTreeMap<ObjectKind, Arc<Index<'a>>>,
     outline: Outline,
@@ -346,8 +346,7 @@ impl Driver<'_> {
         Ok(())
     }
 
-    fn load(&self, mut keys: Vec<Key>) -> impl Future<Output = Result<Vec<Loaded>, Error>> + use<> {
-        keys.retain(|key| !self.unverified.contains(key));
+    fn load(&self, keys: Vec<Key>) -> impl Future<Output = Result<Vec<Loaded>, Error>> + use<> {
         let job = self.context.job.rules.name.clone();
         let store = self.context.agent.store.clone();
         let loading =
@@ -423,7 +422,10 @@ impl Driver<'_> {
         else {
             return Ok(None);
         };
-        if !self.planner.is_second_look() || self.context.options.only.is_some() {
+        if !self.planner.is_second_look()
+            || self.context.options.only.is_some()
+            || self.unverified.contains_key(holder)
+        {
             return Ok(None);
         }
         let loaded = self.load(vec![*holder]).await?.pop();
@@ -441,6 +443,14 @@ impl Driver<'_> {
         loaded: Vec<Loaded>,
         finder: &mut Finder<'_>,
     ) -> Result<Vec<Loaded>, Error> {
+        let is_verified = |one: &Loaded| !self.unverified.contains_key(&one.object.key);
+        let (loaded, unverified): (Vec<_>, Vec<_>) = loaded.into_iter().partition(is_verified);
+        for one in unverified {
+            if let Some(Some(words)) = self.unverified.get(&one.object.key) {
+                let why = Why::LookupFailed(words.clone());
+                self.planner.unsettled(&one.object, why);
+            }
+        }
         let settler = Settler::new(self.context);
         let mut settled = settler.settle(kind, &loaded, finder).await?;
         if settled.is_empty() {
