@@ -93,7 +93,7 @@ pub(super) fn resume(output: Output, file: Option<&Path>, job: &str) -> anyhow::
     let known = store.resume(job)?;
     let quarantine = store.quarantine(job)?;
     if quarantine.is_some() {
-        store.end_quarantine(job)?;
+        store.lift_quarantine(job)?;
     }
     if known.is_some() || quarantine.is_some() {
         note(&store, job, None, "resume", "")?;

@@ -28,7 +28,7 @@ pub(super) fn restart(
                 match reset {
                     Reset::Watermark => store.read_from_beginning(job)?,
                     Reset::Escrow => store.forget_escrow(job)?,
-                    Reset::Quarantine => store.end_quarantine(job)?,
+                    Reset::Quarantine => store.lift_quarantine(job)?,
                     Reset::Links => store.reset_links(job)?,
                 }
             }

@@ -5,7 +5,7 @@ use super::{Agent, Context, Error};
 use crate::config;
 use crate::engine::outcome::Class;
 use crate::engine::plan::{Decision, Operation, Warning};
-use crate::engine::quarantine::{Cause, Pace, Quarantine, is_failing};
+use crate::engine::quarantine::{Cause, Pace, Quarantine, Sign, Verdict};
 use crate::scim;
 
 /// What this cycle does of a job that may be in quarantine. Where the credential was refused, or
@@ -68,35 +68,50 @@ fn after(context: &Context<'_>, tally: &Tally) -> Result<Option<Quarantine>, Err
         let reason = tally.aborted.clone().unwrap_or_default();
         return begin(context.agent, &context.job, cause, reason).map(Some);
     }
-    let failed = tally.failing.len() as u64;
     if context.pace == Pace::Removals {
         return Ok(known);
     }
-    if !is_failing(failed, tally.succeeded) {
+    let failed = tally.failing.len() as u64;
+    let again = store.failed_again(name, context.cycle())?;
+    let again = tally.failing.intersection(&again).count() as u64;
+    let before = store.failing_before(name)?;
+    let sign = Sign {
+        fresh: failed - again,
+        again,
+        succeeded: tally.succeeded,
+        before,
+    };
+    let verdict = sign.verdict();
+    let is_over = verdict == Verdict::Nothing && known.is_some() && failed == 0;
+    if verdict == Verdict::Good || is_over {
         if known.is_some() {
             tracing::info!(job = %name, "most operations succeed again: the quarantine has ended");
         }
         store.end_quarantine(name)?;
         return Ok(None);
     }
-    let was_bad = store.note_suspect(name)?;
-    match known {
-        Some(known) => {
-            let known = Quarantine {
-                tried: now,
-                ..known
-            };
-            store.set_quarantine(name, &known)?;
-            Ok(Some(known))
-        }
-        None if was_bad => {
+    let counted = if before.is_none() { failed } else { sign.fresh };
+    if counted > 0 {
+        store.note_failing(name, counted)?;
+    }
+    if let Some(known) = known {
+        let known = Quarantine {
+            tried: now,
+            since: known.since.min(now),
+            ..known
+        };
+        store.set_quarantine(name, &known)?;
+        return Ok(Some(known));
+    }
+    match verdict {
+        Verdict::BadAgain => {
             let reason = format!(
                 "{failed} of {} objects failed, and most failed in the cycle before, too",
                 failed + tally.succeeded
             );
             begin(context.agent, &context.job, Cause::Failures, reason).map(Some)
         }
-        None => Ok(None),
+        Verdict::Good | Verdict::Nothing | Verdict::Bad => Ok(None),
     }
 }
 

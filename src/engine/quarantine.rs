@@ -81,21 +81,113 @@ impl Quarantine {
     }
 }
 
-/// Whether so many failures among so many operations are more than trouble of single objects.
-pub(crate) fn is_failing(failed: u64, succeeded: u64) -> bool {
-    failed >= LEAST_FAILURES && failed * 100 > (failed + succeeded) * SHARE
+/// What a cycle says of the target. Objects that failed before and failed again are trouble of their own, and say
+/// nothing of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sign {
+    /// Objects of which something failed for the first time.
+    pub(crate) fresh: u64,
+    /// Objects of which something failed again.
+    pub(crate) again: u64,
+    pub(crate) succeeded: u64,
+    /// Objects that failed for the first time in the cycles before, since one was written well. `None`: an operator
+    /// ended a quarantine, and what fails again counts once more.
+    pub(crate) before: Option<u64>,
+}
+
+/// What to think of a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Good,
+    /// Nothing was written, so that nothing is known.
+    Nothing,
+    /// More than trouble of single objects.
+    Bad,
+    /// The same as the cycle before.
+    BadAgain,
+}
+
+impl Sign {
+    pub(crate) fn verdict(self) -> Verdict {
+        let Self {
+            fresh,
+            again,
+            succeeded,
+            before,
+        } = self;
+        let (fresh, again, before) = match before {
+            Some(before) => (fresh, again, before),
+            None => (fresh + again, 0, 0),
+        };
+        let bad = if before > 0 {
+            Verdict::BadAgain
+        } else {
+            Verdict::Bad
+        };
+        if fresh >= LEAST_FAILURES && fresh * 100 > (fresh + succeeded) * SHARE {
+            return bad;
+        }
+        if succeeded > 0 {
+            return Verdict::Good;
+        }
+        // No object was written well since.
+        if fresh + again >= LEAST_FAILURES && fresh + before >= LEAST_FAILURES {
+            return bad;
+        }
+        Verdict::Nothing
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn verdict(fresh: u64, again: u64, succeeded: u64, before: u64) -> Verdict {
+        let before = Some(before);
+        let sign = Sign {
+            fresh,
+            again,
+            succeeded,
+            before,
+        };
+        sign.verdict()
+    }
+
     #[test]
-    fn a_cycle_fails_when_more_than_two_fifths_and_at_least_five_do() {
-        assert!(!is_failing(4, 0));
-        assert!(is_failing(5, 0));
-        assert!(!is_failing(40, 60));
-        assert!(is_failing(41, 59));
+    fn a_cycle_is_bad_when_more_than_two_fifths_and_at_least_five_fail() {
+        assert_eq!(verdict(4, 0, 0, 0), Verdict::Nothing);
+        assert_eq!(verdict(5, 0, 0, 0), Verdict::Bad);
+        assert_eq!(verdict(40, 0, 60, 0), Verdict::Good);
+        assert_eq!(verdict(41, 0, 59, 0), Verdict::Bad);
+        assert_eq!(verdict(41, 0, 59, 41), Verdict::BadAgain);
+    }
+
+    #[test]
+    fn objects_that_fail_again_say_nothing_of_others() {
+        // 15 of 50 were refused, and only these are tried again.
+        assert_eq!(verdict(15, 0, 35, 0), Verdict::Good);
+        assert_eq!(verdict(0, 15, 0, 0), Verdict::Nothing);
+        assert_eq!(verdict(1, 15, 0, 0), Verdict::Nothing);
+        assert_eq!(verdict(0, 15, 1, 0), Verdict::Good);
+    }
+
+    #[test]
+    fn where_no_object_succeeded_since_those_that_fail_again_count() {
+        // All failed, and all fail again.
+        assert_eq!(verdict(50, 0, 0, 0), Verdict::Bad);
+        assert_eq!(verdict(0, 50, 0, 50), Verdict::BadAgain);
+        assert_eq!(verdict(0, 50, 3, 50), Verdict::Good);
+        // A few in each cycle, and none succeeds.
+        assert_eq!(verdict(3, 15, 0, 0), Verdict::Nothing);
+        assert_eq!(verdict(2, 18, 0, 3), Verdict::BadAgain);
+        // An operator ended the quarantine.
+        let ended = Sign {
+            fresh: 0,
+            again: 50,
+            succeeded: 0,
+            before: None,
+        };
+        assert_eq!(ended.verdict(), Verdict::Bad);
     }
 
     #[test]

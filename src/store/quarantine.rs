@@ -1,13 +1,19 @@
-//! Jobs in quarantine, and those whose last cycle was bad enough for it.
+//! Jobs in quarantine, and those whose last cycles were bad enough for it.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::jobs::ensure_job;
+use super::state::State;
 use super::wire::{Column, unreadable};
 use super::{Error, Store};
-use crate::engine::model::JobName;
+use crate::engine::model::{JobName, Key};
 use crate::engine::quarantine::{Cause, Quarantine};
+
+/// In place of the number of objects that failed: an operator ended a quarantine.
+const LIFTED: i64 = -1;
 
 impl Store {
     pub(crate) fn quarantine(&self, job: &JobName) -> Result<Option<Quarantine>, Error> {
@@ -61,28 +67,58 @@ impl Store {
         })
     }
 
-    /// Ends a quarantine, and forgets that the last cycle was bad.
+    /// Ends a quarantine, and forgets what failed before.
     pub(crate) fn end_quarantine(&self, job: &JobName) -> Result<(), Error> {
-        self.write("end the quarantine", |state| {
+        self.write("end the quarantine", |state| end(state, job, 0))
+    }
+
+    /// The same where an operator says so: what fails again counts once more.
+    pub(crate) fn lift_quarantine(&self, job: &JobName) -> Result<(), Error> {
+        self.write("end the quarantine", |state| end(state, job, LIFTED))
+    }
+
+    /// Of how many objects something failed for the first time since an object was written well, as far as that
+    /// is known from the cycles before. `None`: an operator ended a quarantine since.
+    pub(crate) fn failing_before(&self, job: &JobName) -> Result<Option<u64>, Error> {
+        self.read("look up what failed before", |state| {
+            let known: Option<i64> = state
+                .prepare_cached("SELECT suspect FROM jobs WHERE name = ?1")?
+                .query_row(params![job], |row| row.get(0))
+                .optional()?;
+            Ok(u64::try_from(known.unwrap_or_default()).ok())
+        })
+    }
+
+    /// Notes that so many more did.
+    pub(crate) fn note_failing(&self, job: &JobName, more: u64) -> Result<(), Error> {
+        self.write("note that most operations failed", |state| {
+            let job = ensure_job(state, job)?;
             state.run(
-                "UPDATE jobs SET quarantine = NULL, quarantine_cause = NULL,
-                     quarantine_reason = NULL, quarantine_tried = NULL, suspect = 0
-                 WHERE name = ?1 AND (quarantine IS NOT NULL OR suspect)",
-                params![job],
+                "UPDATE jobs SET suspect = max(suspect, 0) + ?2 WHERE key = ?1",
+                params![job, Column(more)],
             )?;
             Ok(())
         })
     }
 
-    /// Notes that most operations of a cycle failed, and says whether those of the one before did, too.
-    pub(crate) fn note_suspect(&self, job: &JobName) -> Result<bool, Error> {
-        self.write("note that most operations failed", |state| {
-            let job = ensure_job(state, job)?;
-            let known = state
-                .prepare_cached("SELECT suspect FROM jobs WHERE key = ?1")?
-                .query_row(params![job], |row| row.get(0))?;
-            state.run("UPDATE jobs SET suspect = 1 WHERE key = ?1", params![job])?;
-            Ok(known)
+    /// Objects of which something had failed before it failed in this cycle.
+    pub(crate) fn failed_again(&self, job: &JobName, cycle: i64) -> Result<BTreeSet<Key>, Error> {
+        self.read("look up the escrow", |state| {
+            let keys: Vec<Key> = state.column(
+                "SELECT source FROM escrow WHERE job = ?1 AND cycle = ?2 AND attempts > 1",
+                params![state.job_or_none(job)?, cycle],
+            )?;
+            Ok(keys.into_iter().collect())
         })
     }
+}
+
+fn end(state: &State, job: &JobName, suspect: i64) -> rusqlite::Result<()> {
+    state.run(
+        "UPDATE jobs SET quarantine = NULL, quarantine_cause = NULL,
+             quarantine_reason = NULL, quarantine_tried = NULL, suspect = ?2
+         WHERE name = ?1 AND (quarantine IS NOT NULL OR suspect <> 0)",
+        params![job, suspect],
+    )?;
+    Ok(())
 }

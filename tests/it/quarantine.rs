@@ -1,7 +1,7 @@
 //! Quarantine: a job of which most operations fail is slowed down, and removals go on.
 
 use entrain::sandbox::{Fault, Size, Trouble};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::rig::Rig;
 
@@ -151,4 +151,64 @@ async fn an_incompatible_target_is_quarantine_at_once_and_ends_with_the_first_an
         rig.user("jane@contoso.com");
         assert!(status(&rig).await["quarantine"].is_null());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_are_refused_again_and_again_put_no_healthy_job_into_quarantine() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let ids: Vec<_> = (0..30)
+        .map(|number| rig.joiner(&format!("user{number}")))
+        .collect();
+    rig.sync().await.expect(0);
+    let traffic = rig.sandbox.target.traffic();
+    for (number, id) in ids.iter().enumerate() {
+        rig.tenant().set_property(*id, "jobTitle", json!("Chair"));
+        if number < 10 {
+            let user = rig.user(&format!("user{number}@contoso.com"));
+            let path = format!("/Users/{}", user["id"].as_str().unwrap());
+            let fault = Fault::new(&path, Trouble::body(400, NO));
+            traffic.inject(fault.method("PATCH").forever());
+        }
+    }
+    let first = rig.sync().await.expect(3).job();
+    assert_eq!(first["done"]["update"], 20, "{first:#}");
+    for _ in 0..3 {
+        let again = rig.sync().await.expect(3).job();
+        assert!(warning(&again).is_none(), "{again:#}");
+        assert_eq!(again["failed"], 10, "{again:#}");
+    }
+    // Joiners are not kept waiting, also where one of them is refused.
+    traffic.inject(
+        Fault::new("/Users", Trouble::body(400, NO))
+            .method("POST")
+            .times(1),
+    );
+    rig.joiner("first");
+    let refused = rig.sync().await.expect(3).job();
+    assert!(warning(&refused).is_none(), "{refused:#}");
+    rig.joiner("second");
+    rig.sync().await.expect(3);
+    rig.user("first@contoso.com");
+    rig.user("second@contoso.com");
+    // Once the target relents, all arrives.
+    traffic.clear_faults();
+    let last = rig.sync().await.expect(0).job();
+    assert_eq!(last["done"]["update"], 10, "{last:#}");
+    assert!(status(&rig).await["quarantine"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_an_operator_ended_a_quarantine_two_more_bad_cycles_begin_one() {
+    let rig = Rig::start(Size::new(30, 0, 0)).await;
+    rig.sync().await.expect(0);
+    two_bad_cycles(&rig).await;
+    let text = rig.run(&["sync"]).await.expect(4).out;
+    assert!(
+        text.contains("In quarantine since") || text.contains("in quarantine since"),
+        "{text}"
+    );
+    assert!(!text.contains("in sync"), "{text}");
+    rig.run(&["resume", "demo"]).await.expect(0);
+    rig.sync().await.expect(3);
+    rig.sync().await.expect(4);
 }

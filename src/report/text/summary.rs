@@ -6,6 +6,7 @@ use super::cycle::{Numbers, write_numbers};
 use super::style::Style;
 use super::warning::{write_strangers, write_warnings};
 use crate::engine::outcome::Failure;
+use crate::engine::plan::Warning;
 use crate::engine::summary::{FailedObject, HeldRemovals, ReadBack, Summary};
 use crate::report::command::command;
 use crate::report::drift;
@@ -14,6 +15,16 @@ use crate::report::held::held_count;
 use crate::report::sentence::{
     self, all_held, clean, cycle_kind, duration, is_news, number, subject_text, things,
 };
+
+/// Whether everything was read and tried, and nothing waits.
+fn is_all(summary: &Summary) -> bool {
+    let waits = |one: &Warning| matches!(one, Warning::Quarantine(_));
+    summary.held.is_none()
+        && summary.incomplete.is_none()
+        && summary.aborted.is_none()
+        && !summary.stopped
+        && !summary.warnings.iter().any(waits)
+}
 
 /// What a cycle did, and below it what needs a person.
 pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> io::Result<()> {
@@ -61,7 +72,7 @@ pub(crate) fn summary(out: &mut dyn Write, summary: &Summary, style: Style) -> i
         evaluated: *evaluated,
         linked: *linked,
         requests: *requests,
-        is_all: held.is_none() && incomplete.is_none() && aborted.is_none() && !stopped,
+        is_all: is_all(summary),
     };
     write_numbers(out, &numbers)?;
     let fail = style.mark(Mark::Fail);
