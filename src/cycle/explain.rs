@@ -16,7 +16,9 @@ use crate::engine::mapping::{self, Apply, Desired, Environment, Mapping, Source,
 use crate::engine::model::{
     JobName, Key, MatchKey, ObjectKind, Presence, SourceId, TargetPath, Value,
 };
-use crate::engine::plan::{Candidate, Decision, Planner, Readings, Ripe, Subject, is_blocked};
+use crate::engine::plan::{
+    Action, Candidate, Decision, Operation, Planner, Readings, Ripe, Subject, is_blocked,
+};
 use crate::engine::record::{Escrowed, HeldRemoval, LinkRecord, LogEntry};
 use crate::engine::redact::{REDACTED, Redactions};
 use crate::engine::scope;
@@ -110,8 +112,8 @@ pub(crate) async fn explain(
     .listing_unassigned();
     planner.ripen(ripe(store, &name, key, now)?);
     let next = next(&mut planner, &mut facts, candidate, &redactions).await?;
-
     let record = on_record(store, &name, &subject, &redactions)?;
+    let next = without_rejected(next, &record.rejected);
     Ok(Some(Explanation {
         job: name.clone(),
         subject,
@@ -134,6 +136,27 @@ pub(crate) async fn explain(
         next,
         incomplete: record.incomplete,
     }))
+}
+
+fn without_rejected(mut next: Next, rejected: &[HeldRemoval]) -> Next {
+    if let Next::Planned { actions, .. } = &mut next {
+        actions.retain(|action| !is_rejected(action, rejected));
+    }
+    next
+}
+
+/// Whether a person rejected just this, for the cause that it has.
+fn is_rejected(action: &Action, rejected: &[HeldRemoval]) -> bool {
+    let (Operation::Disable { why, .. } | Operation::Delete { why, .. }) = &action.operation else {
+        return false;
+    };
+    let is_it = |one: &HeldRemoval| {
+        one.member.is_none()
+            && one.subject.key == action.subject.key
+            && one.action == action.as_str()
+            && one.cause == why.as_str()
+    };
+    rejected.iter().any(is_it)
 }
 
 /// An account that is due to be deleted, supposing that it is as it was left.

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use serde_json::{Value as Json, json};
 
 use super::entry::Mark;
-use super::explain::{attributes_json, keys_json, link_text, scope_json, scope_text};
+use super::explain::{
+    attributes_json, decisions, is_own, keys_json, link_text, removals_json, scope_json, scope_text,
+};
 use super::json::{FORMAT, action_json, skipped_json, subject_json};
 use super::log;
 use super::sentence::{capital, clean, key as key_text, subject_text, things, why};
@@ -67,9 +69,15 @@ impl Provisioned {
         }
     }
 
+    /// Whether it waits for a person: of a cycle that ended only the state still says so.
+    fn is_held(&self) -> bool {
+        let explanation = &self.explanation;
+        !self.held.is_empty() || is_own(explanation, &explanation.held)
+    }
+
     /// Whether something failed, or a decision is required.
     fn is_good(&self) -> bool {
-        self.held.is_empty()
+        !self.is_held()
             && self
                 .entries
                 .iter()
@@ -127,12 +135,21 @@ pub(crate) fn text(
         && provisioned.skipped.is_empty()
         && provisioned.held.is_empty()
     {
-        writeln!(out, "  nothing to do")?;
+        let decisions = decisions(explanation);
+        if decisions.is_empty() {
+            writeln!(out, "  nothing to do")?;
+        }
+        for (mark, words) in decisions {
+            writeln!(out, "  {} {words}", style.mark(mark))?;
+        }
     }
     writeln!(out, "\n{}", step(5, "Result"))?;
     let good = style.good_or_bad(provisioned.is_good());
-    let result = if !provisioned.held.is_empty() {
+    let result = if provisioned.is_held() {
         "held by a safety limit until it is approved".to_owned()
+    } else if planned.is_empty() && entries.is_empty() && is_own(explanation, &explanation.rejected)
+    {
+        "nothing is sent: a person rejected its removal".to_owned()
     } else if provisioned.is_dry_run {
         "dry run: nothing was sent".to_owned()
     } else if entries.is_empty() {
@@ -191,6 +208,8 @@ fn object_json(provisioned: &Provisioned, names: Names<'_>) -> Json {
             "planned": actions(&provisioned.planned),
             "held": actions(&provisioned.held),
             "skipped": skipped.map(|one| skipped_json(one, names)).collect::<Json>(),
+            "waiting": removals_json(&explanation.held),
+            "rejected": removals_json(&explanation.rejected),
         },
         "result": entries.map(|entry| log::entry_json(entry, names)).collect::<Json>(),
     })

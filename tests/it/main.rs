@@ -30,6 +30,7 @@ mod crash;
 mod credentials;
 mod cycles;
 mod database;
+mod decisions;
 mod disk;
 mod done;
 mod drift;

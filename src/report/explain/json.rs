@@ -49,14 +49,6 @@ fn explanation_json(explanation: &Explanation, names: Names<'_>) -> Json {
             "message": one.message,
         })
     });
-    let removal = |one: &HeldRemoval| {
-        json!({
-            "action": one.action,
-            "subject": subject_json(&one.subject),
-            "member": one.member.as_ref().map(subject_json),
-            "cause": one.cause,
-        })
-    };
     let entry = |one: &LogEntry| log::entry_json(one, names);
     let removals = explanation.removals.iter().map(entry);
     json!({
@@ -73,8 +65,8 @@ fn explanation_json(explanation: &Explanation, names: Names<'_>) -> Json {
         "last_write": explanation.last_write.as_ref().map(entry),
         "removals": removals.collect::<Json>(),
         "escrow": escrow,
-        "held": explanation.held.iter().map(removal).collect::<Json>(),
-        "rejected": explanation.rejected.iter().map(removal).collect::<Json>(),
+        "held": removals_json(&explanation.held),
+        "rejected": removals_json(&explanation.rejected),
         "marked": explanation.marked,
         "deleted_at": explanation.deleted_at.map(time_json),
         "next": next_json(&explanation.next, names),
@@ -82,6 +74,18 @@ fn explanation_json(explanation: &Explanation, names: Names<'_>) -> Json {
         "incomplete": explanation.incomplete,
         "kind": kind.word(),
     })
+}
+
+pub(in crate::report) fn removals_json(removals: &[HeldRemoval]) -> Json {
+    let removals = removals.iter().map(|one| {
+        json!({
+            "action": one.action,
+            "subject": subject_json(&one.subject),
+            "member": one.member.as_ref().map(subject_json),
+            "cause": one.cause,
+        })
+    });
+    removals.collect()
 }
 
 fn presence_word(presence: Presence) -> &'static str {

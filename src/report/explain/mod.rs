@@ -19,7 +19,7 @@ use crate::report::text::{Style, write_action};
 use crate::report::view::Names;
 
 pub(crate) use self::json::json;
-pub(super) use self::json::{attributes_json, keys_json, scope_json};
+pub(super) use self::json::{attributes_json, keys_json, removals_json, scope_json};
 
 /// Removals of long ago that text shows; JSON has all.
 const REMOVALS: usize = 5;
@@ -280,18 +280,8 @@ fn trouble_text(out: &mut dyn Write, explanation: &Explanation, style: Style) ->
     Ok(())
 }
 
-/// What failed, is held, or was rejected.
-pub(super) fn trouble(explanation: &Explanation) -> Vec<(Mark, String)> {
-    let escrow = explanation.escrow.iter().map(|one| {
-        let words = format!(
-            "{} has failed since {}, {}: {}",
-            one.action,
-            one.first_failed.format("%Y-%m-%d %H:%M UTC"),
-            things(u64::from(one.attempts), "attempt"),
-            clean(&one.message)
-        );
-        (Mark::Fail, words)
-    });
+/// Removals that wait for a person, and those that a person rejected.
+pub(super) fn decisions(explanation: &Explanation) -> Vec<(Mark, String)> {
     let removal = |one: &HeldRemoval, state: &str| {
         let member = match &one.member {
             Some(member) => format!(" {}", subject_text(member)),
@@ -307,7 +297,29 @@ pub(super) fn trouble(explanation: &Explanation) -> Vec<(Mark, String)> {
     let held = explanation.held.iter().map(|one| removal(one, "held"));
     let rejected = explanation.rejected.iter();
     let rejected = rejected.map(|one| removal(one, "rejected"));
-    escrow.chain(held).chain(rejected).collect()
+    held.chain(rejected).collect()
+}
+
+/// Whether something of the object itself, memberships aside, is among these.
+pub(super) fn is_own(explanation: &Explanation, removals: &[HeldRemoval]) -> bool {
+    let key = explanation.subject.key;
+    let mut removals = removals.iter();
+    removals.any(|one| one.member.is_none() && one.subject.key == key)
+}
+
+/// What failed, is held, or was rejected.
+pub(super) fn trouble(explanation: &Explanation) -> Vec<(Mark, String)> {
+    let escrow = explanation.escrow.iter().map(|one| {
+        let words = format!(
+            "{} has failed since {}, {}: {}",
+            one.action,
+            one.first_failed.format("%Y-%m-%d %H:%M UTC"),
+            things(u64::from(one.attempts), "attempt"),
+            clean(&one.message)
+        );
+        (Mark::Fail, words)
+    });
+    escrow.chain(decisions(explanation)).collect()
 }
 
 /// What the next cycle does where nothing is known of the target.
@@ -336,9 +348,18 @@ fn next_text(
     match &explanation.next {
         Next::LookUp => writeln!(out, "  {}", look_up_text(explanation)),
         Next::Planned { actions, skipped } if actions.is_empty() && skipped.is_empty() => {
-            writeln!(out, "  Nothing is sent for it.")
+            let rejected = if is_own(explanation, &explanation.rejected) {
+                ", because a person rejected its removal"
+            } else {
+                ""
+            };
+            writeln!(out, "  Nothing is sent for it{rejected}.")
         }
         Next::Planned { actions, skipped } => {
+            if is_own(explanation, &explanation.held) {
+                let mark = style.mark(Mark::Warn);
+                writeln!(out, "  {mark} only once it is approved:")?;
+            }
             for action in actions {
                 write_action(out, action, names, style)?;
             }
@@ -409,6 +430,22 @@ pub(super) fn access(explanation: &Explanation) -> Option<String> {
     Some(format!("still has access to the application: {because}"))
 }
 
+/// What a person can do about what is held, and what a person rejected.
+fn decision_remedies(explanation: &Explanation, job: &str, name: &str) -> Vec<String> {
+    let mut remedies = Vec::new();
+    if !explanation.held.is_empty() {
+        let run = |words: &str| command(&format!("{words} {job}"));
+        remedies.push(format!("approve what is held: {}", run("approve")));
+        remedies.push(format!("or reject it: {}", run("reject")));
+    }
+    if is_own(explanation, &explanation.rejected) {
+        let kind = explanation.subject.kind;
+        let approve = command(&format!("approve {job} --{kind} {name:?}"));
+        remedies.push(format!("allow the removal that was rejected: {approve}"));
+    }
+    remedies
+}
+
 /// What a person can do about it.
 pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
     let job = clean(explanation.job.as_str());
@@ -454,10 +491,7 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
     if explanation.blocked {
         remedies.push("allow sign-in in Entra (accountEnabled)".to_owned());
     }
-    if !explanation.held.is_empty() {
-        remedies.push(format!("approve what is held: {}", run("approve")));
-        remedies.push(format!("or reject it: {}", run("reject")));
-    }
+    remedies.extend(decision_remedies(explanation, &job, &name));
     if explanation.escrow.is_some() {
         remedies.push(format!(
             "once the cause is gone, try it now: {}",

@@ -1,0 +1,68 @@
+//! What people decide of held removals: what commands say of it, and which removals a decision covers.
+
+use entrain::sandbox::{ROLE_USER, Size};
+use serde_json::{Value, json};
+
+use crate::rig::Rig;
+
+const APPROVAL: &str = "[jobs.safety]\nmax_deletions = 0\n";
+const JANE: &str = "jane@contoso.com";
+
+/// Jane's disable is held.
+async fn held() -> Rig {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.configure(APPROVAL);
+    rig.joiner("stays");
+    let jane = rig.joiner("jane");
+    rig.sync().await.expect(0);
+    rig.tenant().unassign(jane);
+    rig.sync().await.expect(4);
+    rig
+}
+
+async fn explained(rig: &Rig) -> Value {
+    let run = rig.run(&["explain", "demo", JANE, "--format", "json"]);
+    serde_json::from_str(&run.await.expect(0).out).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_that_is_held_or_was_rejected_is_explained_so() {
+    let rig = held().await;
+    let run = rig.run(&["provision", "demo", JANE]).await.expect(4);
+    for words in [
+        "held: disable",
+        "held by a safety limit until it is approved",
+    ] {
+        assert!(run.out.contains(words), "{words}: {run:?}");
+    }
+    assert!(!run.out.contains("nothing to do"), "{run:?}");
+    let text = rig.run(&["explain", "demo", JANE]).await.expect(0).out;
+    assert!(text.contains("only once it is approved"), "{text}");
+    assert_eq!(
+        explained(&rig).await["next"]["actions"][0]["action"],
+        "disable"
+    );
+
+    rig.run(&["reject", "demo", "--user", JANE]).await.expect(0);
+    let next = explained(&rig).await["next"].clone();
+    assert_eq!(next["actions"], json!([]), "{next:#}");
+    let text = rig.run(&["explain", "demo", JANE]).await.expect(0).out;
+    for words in [
+        "Nothing is sent for it, because a person rejected its removal",
+        "allow the removal that was rejected",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let run = rig
+        .run(&["provision", "demo", JANE, "--dry-run"])
+        .await
+        .expect(0);
+    for words in ["rejected: disable", "a person rejected its removal"] {
+        assert!(run.out.contains(words), "{words}: {run:?}");
+    }
+    let json = ["provision", "demo", JANE, "--dry-run", "--format", "json"];
+    let document: Value = serde_json::from_str(&rig.run(&json).await.out).unwrap();
+    let action = &document["objects"][0]["action"];
+    assert_eq!(action["rejected"][0]["action"], "disable", "{document:#}");
+    assert_eq!(rig.user(JANE)["active"], true);
+}
