@@ -66,3 +66,42 @@ async fn a_removal_that_is_held_or_was_rejected_is_explained_so() {
     assert_eq!(action["rejected"][0]["action"], "disable", "{document:#}");
     assert_eq!(rig.user(JANE)["active"], true);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_lets_no_membership_go_for_another_cause() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let filter = "[jobs.users]\nfilters = [ { all = [ { attribute = \"department\", operator = \
+                  \"NOT EQUALS\", value = \"Left\" } ] } ]\n";
+    let limits = "[jobs.safety]\nmax_deletions = 0\nmax_membership_removals = 0\n";
+    rig.configure(&format!("{filter}{limits}"));
+    let jane = rig.joiner("jane");
+    let stays = rig.joiner("stays");
+    let group = rig.tenant().add_group("Sales");
+    rig.tenant().assign(group, ROLE_USER);
+    rig.tenant().add_members(group, &[jane, stays]);
+    rig.sync().await.expect(0);
+    let members = || {
+        let group = rig.sandbox.target.groups().remove(0);
+        group["members"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(members(), 2);
+    rig.tenant().set_property(jane, "department", json!("Left"));
+    rig.sync().await.expect(4);
+    rig.run(&["approve", "demo"]).await.expect(0);
+
+    // She is out of scope for another cause now.
+    rig.configure(&format!("[jobs.scope]\nexclude = [\"{JANE}\"]\n{limits}"));
+    for _ in 0..2 {
+        rig.sync().await.expect(4);
+        assert_eq!(
+            (rig.user(JANE)["active"].clone(), members()),
+            (json!(true), 2)
+        );
+    }
+    rig.run(&["approve", "demo"]).await.expect(0);
+    rig.sync().await.expect(0);
+    assert_eq!(
+        (rig.user(JANE)["active"].clone(), members()),
+        (json!(false), 1)
+    );
+}

@@ -124,7 +124,7 @@ impl Bench<'_> {
     ) -> rusqlite::Result<Fate> {
         let cause = removal.cause();
         let why = removal.why.as_ref();
-        let known = self.decided(item, cause);
+        let known = self.decided(item, cause)?;
         let decision = known.map(|hold| hold.decision);
         let sticks = known.is_some_and(|hold| hold.decision == Decision::None && hold.sticks);
         match decision {
@@ -211,7 +211,8 @@ impl Bench<'_> {
         let is_shrunk = self.shrunk.contains(&removal.key);
         for member in &removal.members {
             let item = removal.item(Some(member.key));
-            let known = self.decided(&item, removal.cause());
+            let cause = self.cause(removal, &item);
+            let known = self.decided(&item, cause)?;
             let decision = known.map(|hold| hold.decision);
             let sticks = known.is_some_and(|hold| hold.decision == Decision::None && hold.sticks);
             let fate = match (decision, stay.get(&member.key)) {
@@ -232,7 +233,7 @@ impl Bench<'_> {
                         self.note(WhyHeld::Undecided);
                     }
                     let class = Some(removal.class);
-                    self.hold(&item, class, removal.cause(), sticks || is_shrunk)?;
+                    self.hold(&item, class, cause, sticks || is_shrunk)?;
                 }
                 Fate::Approved | Fate::Rejected => {
                     holds::seen(self.state, self.job, &item, self.cycle)?;

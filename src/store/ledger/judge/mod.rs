@@ -20,7 +20,7 @@ use crate::store::ledger::history::{
 use crate::store::ledger::{
     APPROVED_CLASS, RowId, body, class_of, creates, job_of, number, status,
 };
-use crate::store::links::key_of;
+use crate::store::links::{key_of, link_of};
 use crate::store::state::State;
 use crate::store::{Error, Store};
 
@@ -129,9 +129,12 @@ struct Removal {
     members: Vec<Referenced>,
 }
 
+/// The cause of a membership that goes while both its group and its member stay.
+const MEMBERSHIP: &str = "membership";
+
 impl Removal {
     fn cause(&self) -> &'static str {
-        self.why.as_ref().map_or("membership", WhyRemoved::as_str)
+        self.why.as_ref().map_or(MEMBERSHIP, WhyRemoved::as_str)
     }
 
     fn item(&self, member: Option<Key>) -> Item {
@@ -158,6 +161,8 @@ struct Bench<'b> {
     cycle: i64,
     judging: &'b Judging<'b>,
     removals: Vec<Removal>,
+    /// Why the users and groups go that the plan removes.
+    causes: BTreeMap<Key, &'static str>,
     holds: BTreeMap<Item, Hold>,
     /// Users and groups whose removal was sent within the window.
     recent: BTreeMap<Key, RemovalClass>,
@@ -201,6 +206,11 @@ impl<'b> Bench<'b> {
             holds: known,
             recent: recent(state, job, judging.other, since(judging))?,
             tried,
+            causes: removals
+                .iter()
+                .filter(|one| one.class != RemovalClass::Membership)
+                .map(|one| (one.key, one.cause()))
+                .collect(),
             removals,
             shrunk: BTreeSet::new(),
             thin: BTreeSet::new(),
@@ -217,9 +227,10 @@ impl<'b> Bench<'b> {
         })
     }
 
-    /// What a person decided of this very removal.
-    fn decided(&self, item: &Item, cause: &str) -> Option<&Hold> {
-        self.holds.get(item).filter(|hold| hold.cause == cause)
+    /// Why this goes: a membership of one who goes, for the cause that its member goes for.
+    fn cause(&self, removal: &Removal, item: &Item) -> &'static str {
+        let of_member = item.member.and_then(|member| self.causes.get(&member));
+        of_member.copied().unwrap_or_else(|| removal.cause())
     }
 
     /// Whether just this was let through before, or more: a disable lets no delete through.
@@ -228,9 +239,33 @@ impl<'b> Bench<'b> {
         tried(removal.operation) || removal.operation == number::DISABLE && tried(number::DELETE)
     }
 
-    fn is_decided(&self, item: &Item, cause: &str) -> bool {
-        let hold = self.decided(item, cause);
-        hold.is_some_and(|hold| hold.decision.is_made())
+    /// What a person decided of this very removal.
+    fn decided(&self, item: &Item, cause: &str) -> rusqlite::Result<Option<&Hold>> {
+        let Some(hold) = self.holds.get(item) else {
+            return Ok(None);
+        };
+        let is_it = match item.member {
+            // Its member went for the cause that was decided, and the membership is what is left.
+            Some(member) if cause == MEMBERSHIP && hold.cause != MEMBERSHIP => {
+                self.is_gone(member)?
+            }
+            Some(_) | None => hold.cause == cause,
+        };
+        Ok(is_it.then_some(hold))
+    }
+
+    /// Whether a user was removed, as far as is on record.
+    fn is_gone(&self, user: Key) -> rusqlite::Result<bool> {
+        self.state
+            .prepare_cached(
+                "SELECT NOT EXISTS (SELECT 1 FROM links WHERE link = ?1 AND active AND in_scope)",
+            )?
+            .query_row(params![link_of(self.job, user)], |row| row.get(0))
+    }
+
+    fn is_decided(&self, item: &Item, cause: &str) -> rusqlite::Result<bool> {
+        let hold = self.decided(item, cause)?;
+        Ok(hold.is_some_and(|hold| hold.decision.is_made()))
     }
 
     fn census(&mut self) -> rusqlite::Result<Census> {
@@ -244,7 +279,7 @@ impl<'b> Bench<'b> {
                 seen.insert(item);
                 let is_known = removal.class != RemovalClass::Membership
                     && (self.recent.contains_key(&removal.key) || self.is_tried(removal));
-                if is_known || self.is_decided(&item, removal.cause()) {
+                if is_known || self.is_decided(&item, self.cause(removal, &item))? {
                     continue;
                 }
                 *planned.entry(removal.class).or_default() += 1;
