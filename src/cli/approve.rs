@@ -1,15 +1,17 @@
 //! `entrain approve JOB` and `entrain reject JOB`: what a person decides of the removals that are held.
 //! That nothing is held is no failure: what was requested is so already.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
 use super::args;
 use super::exit::Exit;
+use super::find;
 use super::load::{self, Usage};
 use super::operator;
 use super::output::Output;
-use crate::engine::model::{JobName, Key, ObjectKind};
+use crate::engine::model::{JobName, Key, ObjectKind, nearest};
 use crate::report::{json, text};
 use crate::scheduler;
 use crate::store::{self, Deciding, Store};
@@ -32,6 +34,9 @@ pub(super) fn decide(
     if let (Some(cycle), Some(_)) = (arguments.cycle, &objects) {
         check_cycle(&Store::open_read_only(&config.state)?, job, cycle)?;
     }
+    if let (Some(cause), Some(_)) = (&arguments.cause, &objects) {
+        check_cause(&Store::open_read_only(&config.state)?, job, cause)?;
+    }
     let decided = match &objects {
         Some(objects) => {
             let store = Store::open(&config.state)?;
@@ -39,6 +44,7 @@ pub(super) fn decide(
                 approve,
                 cycle: arguments.cycle,
                 objects,
+                cause: arguments.cause.as_deref(),
                 reason: arguments.reason.as_deref(),
                 now: scheduler::now(),
             };
@@ -86,6 +92,25 @@ fn check_cycle(store: &Store, job: &JobName, cycle: i64) -> anyhow::Result<()> {
     Err(Usage(words).into())
 }
 
+/// A cause that nothing has is a mistyped one.
+fn check_cause(store: &Store, job: &JobName, cause: &str) -> anyhow::Result<()> {
+    let record = store.status(job, 1)?;
+    let held = record.held.into_iter().flat_map(|held| held.removals);
+    let decided = record.approved.into_iter().chain(record.rejected);
+    let causes: BTreeSet<String> = held.chain(decided).map(|one| one.cause).collect();
+    if causes.is_empty() || causes.contains(cause) {
+        return Ok(());
+    }
+    let words = if let Some(nearest) = nearest(cause, causes.iter().map(String::as_str)) {
+        format!("did you mean {nearest}?")
+    } else {
+        let causes: Vec<&str> = causes.iter().map(String::as_str).collect();
+        format!("the causes are {}", causes.join(", "))
+    };
+    let words = format!("no removal of {job} is held because of {cause:?}: {words}");
+    Err(Usage(words).into())
+}
+
 /// The objects that are named.
 fn objects(store: &Store, arguments: &args::Decide) -> anyhow::Result<Vec<Key>> {
     let users = arguments.users.iter().map(|name| (ObjectKind::User, name));
@@ -98,9 +123,7 @@ fn objects(store: &Store, arguments: &args::Decide) -> anyhow::Result<Vec<Key>> 
         let found = store.find(kind, name)?;
         match found.as_slice() {
             [] => {
-                let words = format!(
-                    "the state has no {kind} {name:?}; give the id, or the name that entrain status prints"
-                );
+                let words = find::unknown(store, name)?;
                 return Err(Usage(words).into());
             }
             [one] => keys.push(one.key),

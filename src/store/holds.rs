@@ -67,6 +67,8 @@ pub(crate) struct Deciding<'d> {
     pub(crate) cycle: Option<i64>,
     /// Only those of these objects; all where there is none.
     pub(crate) objects: &'d [Key],
+    /// Only those with this cause.
+    pub(crate) cause: Option<&'d str>,
     pub(crate) reason: Option<&'d str>,
     pub(crate) now: DateTime<Utc>,
 }
@@ -111,10 +113,11 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
         approve,
         cycle,
         objects,
+        cause,
         reason,
         now,
     } = *deciding;
-    let is_named = !objects.is_empty();
+    let is_named = !objects.is_empty() || cause.is_some();
     let last: Option<i64> = state
         .prepare_cached("SELECT max(cycle) FROM holds WHERE job = ?1 AND decision IN (0, 3)")?
         .query_row(params![job], |row| row.get(0))?;
@@ -135,9 +138,10 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
     };
     let concerns = |one: &Listed| {
         let member = one.item.member;
-        !is_named
+        let is_of_them = objects.is_empty()
             || objects.contains(&one.item.source)
-            || member.is_some_and(|key| objects.contains(&key))
+            || member.is_some_and(|key| objects.contains(&key));
+        is_of_them && cause.is_none_or(|cause| one.removal.cause == cause)
     };
     for one in all.into_iter().filter(concerns) {
         let is_open = match one.decision {

@@ -105,3 +105,42 @@ async fn an_approval_lets_no_membership_go_for_another_cause() {
         (json!(false), 1)
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_covers_the_cause_that_it_names() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.configure(APPROVAL);
+    let jane = rig.joiner("jane");
+    let john = rig.joiner("john");
+    rig.joiner("stays");
+    rig.sync().await.expect(0);
+    rig.tenant().unassign(jane);
+    rig.tenant().disable_user(john);
+    rig.sync().await.expect(4);
+    let mistyped = ["approve", "demo", "--cause", "not-asigned"];
+    let run = rig.run(&mistyped).await.expect(2);
+    assert!(run.err.contains("did you mean not-assigned?"), "{run:?}");
+    let run = rig.run(&["approve", "demo", "--cause", "sunshine"]);
+    let run = run.await.expect(2);
+    assert!(
+        run.err.contains("the causes are blocked, not-assigned"),
+        "{run:?}"
+    );
+    let run = rig.run(&["approve", "demo", "--user", "jan@contoso.com"]);
+    let run = run.await.expect(2);
+    assert!(
+        run.err.contains("did you mean \"jane@contoso.com\"?"),
+        "{run:?}"
+    );
+    rig.run(&["approve", "demo", "--cause", "not-assigned"])
+        .await
+        .expect(0);
+    rig.sync().await.expect(4);
+    assert_eq!(rig.user(JANE)["active"], false);
+    assert_eq!(rig.user("john@contoso.com")["active"], true);
+    rig.run(&["reject", "demo", "--cause", "blocked"])
+        .await
+        .expect(0);
+    rig.sync().await.expect(0);
+    assert_eq!(rig.user("john@contoso.com")["active"], true);
+}

@@ -473,6 +473,10 @@ pub(super) struct Decide {
     #[arg(long = "group", value_name = "ID")]
     pub(super) groups: Vec<String>,
 
+    /// Only what has this cause, such as not-assigned: the words that entrain status --format json gives
+    #[arg(long, value_name = "WORD")]
+    pub(super) cause: Option<String>,
+
     /// Reason to record
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,

@@ -44,6 +44,7 @@ impl Rig {
             approve: true,
             cycle: None,
             objects: &[],
+            cause: None,
             reason: None,
             now: now(),
         };

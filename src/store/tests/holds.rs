@@ -75,6 +75,7 @@ fn decide(world: &World, approve: bool, cycle: Option<i64>, objects: &[Key]) -> 
         approve,
         cycle,
         objects,
+        cause: None,
         reason: Some("as announced"),
         now: at(world.cycle),
     };
