@@ -183,6 +183,7 @@ fn create(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
 /// What `links export` wrote.
 #[derive(Deserialize)]
 struct Exported {
+    job: Option<String>,
     links: Vec<ExportedLink>,
 }
 
@@ -209,6 +210,14 @@ fn import(output: Output, config: &Config, job: &Job, file: &Path) -> anyhow::Re
         ))
     })?;
     let name = &job.rules.name;
+    if let Some(of) = exported.job.filter(|of| of != name.as_str()) {
+        let words = format!(
+            "{} has the links of {of}, and not of {name}: nothing was changed. If the target of {name} holds the same \
+             objects with the same ids, write \"job\": \"{name}\" into the file",
+            file.display()
+        );
+        return Err(Usage(words).into());
+    }
     let store = open(config, name)?;
     let (mut set, mut same, mut refused) = (0_u64, 0_u64, Vec::new());
     for ExportedLink { subject, target } in exported.links {

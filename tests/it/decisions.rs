@@ -144,3 +144,23 @@ async fn a_decision_covers_the_cause_that_it_names() {
     rig.sync().await.expect(0);
     assert_eq!(rig.user("john@contoso.com")["active"], true);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_of_another_job_are_not_imported() {
+    let rig = held().await;
+    let export = rig.run(&["links", "export", "demo"]).await.expect(0).out;
+    let mut document: Value = serde_json::from_str(&export).unwrap();
+    document["job"] = json!("another");
+    document["links"][0]["target"] = json!("elsewhere");
+    std::fs::write(rig.path("links.json"), document.to_string()).unwrap();
+    let import = ["links", "import", "demo", "links.json"];
+    let run = rig.run(&import).await.expect(2);
+    for words in [
+        "has the links of another, and not of demo",
+        "\"job\": \"demo\"",
+    ] {
+        assert!(run.err.contains(words), "{words}: {run:?}");
+    }
+    let again = rig.run(&["links", "export", "demo"]).await.expect(0).out;
+    assert_eq!(again, export);
+}
