@@ -14,6 +14,7 @@ use super::session::Session;
 use super::sync::Look;
 use crate::cycle::{Agent, Probed};
 use crate::engine::model::JobName;
+use crate::report::command;
 use crate::report::probe as report;
 use crate::store::{CommandEnd, Store};
 
@@ -40,6 +41,14 @@ pub(super) async fn probe(
     let config = Arc::new(load::config(output, file)?);
     let job = load::job(&config, &arguments.job)?;
     let name = &job.rules.name;
+    if arguments.write && job.observes {
+        let read = command(&format!("probe {name}"));
+        let words = format!(
+            "{name} has mode = \"observe\", so nothing is written; to find out what can be read: {read}; to let it \
+             write, remove mode from the job"
+        );
+        return Err(Usage(words).into());
+    }
     if arguments.write {
         let names = Agent::scratch_names(job).join(", ");
         output.message(&format!(

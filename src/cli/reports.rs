@@ -106,6 +106,8 @@ pub(super) struct Reports {
     made: DateTime<Utc>,
     /// There is nothing to report so far.
     is_empty: bool,
+    /// Jobs with plans that are not to be carried out: they only observe.
+    observing: Vec<JobName>,
     /// What the plans predicted that are carried out.
     predicted: BTreeMap<JobName, Predicted>,
 }
@@ -130,6 +132,7 @@ impl Reports {
             files: reports.collect::<anyhow::Result<_>>()?,
             made,
             is_empty: true,
+            observing: Vec::new(),
             predicted: BTreeMap::new(),
         })
     }
@@ -145,6 +148,7 @@ impl Reports {
             files: reports.collect::<anyhow::Result<_>>()?,
             made,
             is_empty: true,
+            observing: Vec::new(),
             predicted: BTreeMap::new(),
         })
     }
@@ -242,6 +246,9 @@ impl Reports {
         view: &PlanView<'_>,
     ) -> anyhow::Result<()> {
         self.is_empty = false;
+        if load::job(config, view.job.as_str())?.observes {
+            self.observing.push(view.job.clone());
+        }
         for Report { path, form } in &mut self.files {
             let written = match form {
                 Form::Html(page) => page.plan(view).map_err(Into::into),
@@ -305,6 +312,15 @@ impl Reports {
                     "The plan of {jobs} is in {}, with pseudonyms for people; it cannot be applied",
                     path.display()
                 ),
+                Some(_) if !self.observing.is_empty() => {
+                    let observing: Vec<&str> = self.observing.iter().map(JobName::as_str).collect();
+                    format!(
+                        "The plan of {jobs} is saved in {}. It cannot be applied, because {} only observes \
+                         (mode = \"observe\")",
+                        path.display(),
+                        observing.join(", ")
+                    )
+                }
                 Some(digests) => {
                     let expect = expect_each(digests.into_iter());
                     format!(

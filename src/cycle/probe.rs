@@ -39,6 +39,10 @@ impl Agent {
 
     /// Finds out what the target can do. Scratch objects only with `write`.
     pub(crate) async fn probe(&self, job: &config::Job, write: bool) -> Result<Probed, Error> {
+        if write && job.observes {
+            let job = job.rules.name.clone();
+            return Err(Error::Observes { job });
+        }
         let reader = self.reader(job)?;
         let mut probed = Probed::default();
         let text = reader.discover().await?;

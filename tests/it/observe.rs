@@ -154,3 +154,19 @@ async fn no_command_writes_anything_for_it() {
     assert_eq!(done["done"]["create"], plan["totals"]["create"], "{done:#}");
     assert_ne!(done["done"]["create"], json!(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_not_probed_by_writing_and_its_plan_is_not_to_be_applied() {
+    let rig = Rig::start(Size::new(5, 1, 2)).await;
+    observing(&rig);
+    let run = rig.run(&["probe", "demo", "--write", "--yes"]).await;
+    let run = run.expect(2);
+    for words in ["mode = \"observe\"", "entrain probe demo"] {
+        assert!(run.err.contains(words), "{words}: {run:?}");
+    }
+    rig.run(&["probe", "demo"]).await.expect(0);
+    let run = rig.run(&["plan", "--out", "p.json"]).await.expect(0);
+    assert!(!run.err.contains("To apply it"), "{run:?}");
+    assert!(run.err.contains("demo only observes"), "{run:?}");
+    assert_eq!(rig.sandbox.target.traffic().writes(), 0);
+}
