@@ -18,7 +18,7 @@ use crate::engine::plan::Subject;
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Reason};
 
 /// The columns of the CSV.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "time",
     "job",
     "cycle",
@@ -34,6 +34,7 @@ const COLUMNS: [&str; 15] = [
     "requests",
     "duration_ms",
     "reason",
+    "change",
 ];
 
 /// One entry, and below it each attribute before and after.
@@ -150,7 +151,7 @@ pub(crate) fn json_line(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>)
 
 pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
     let LogEntry {
-        id: _,
+        id,
         at,
         job,
         cycle,
@@ -192,6 +193,7 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
         "time": time_json(*at),
         "job": job.as_str(),
         "cycle": cycle,
+        "change": id,
         "action": action,
         "status": status.as_str(),
         "why": reason,
@@ -212,7 +214,7 @@ pub(crate) fn csv_head(out: &mut dyn Write) -> io::Result<()> {
 
 pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io::Result<()> {
     let LogEntry {
-        id: _,
+        id,
         at,
         job,
         cycle,
@@ -251,6 +253,7 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         reason.as_ref().map_or_else(String::new, |reason| {
             of_subject(&|subject| reason_text(reason, subject.kind, names))
         }),
+        id.to_string(),
     ];
     record(out, &fields)
 }

@@ -161,6 +161,15 @@ async fn the_log_has_the_reason_of_each_removal_and_of_each_skip() {
         .run(&["log", "--format", "csv", "--action", "disable"])
         .await;
     assert!(csv.out.contains("it is in the tenant's recycle bin"));
+    // What undo needs is in it.
+    let json = ["log", "--action", "disable", "--format", "json"];
+    let document: Value = serde_json::from_str(&rig.run(&json).await.expect(0).out).unwrap();
+    let entry = &document["entries"][0];
+    let change = format!("{}/{}", entry["cycle"], entry["change"]);
+    let undo = rig.run(&["undo", &change]).await.expect(0).out;
+    assert!(undo.contains(&change), "{undo}");
+    let number = format!(",{}\r\n", entry["change"]);
+    assert!(csv.out.contains(&number), "{csv:?}");
     let text = rig.run(&["log", "--action", "disable"]).await.expect(0).out;
     assert!(text.contains("because sign-in is blocked"), "{text}");
 }
