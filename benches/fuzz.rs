@@ -69,6 +69,23 @@ const FILTERS: &[[&str; 3]] = &[
     ["&", "DE,FR", "DE"],
     ["!&", "DE,FR", "IT"],
 ];
+/// Answers of targets.
+const REPLIES: &[&str] = &[
+    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":2,"itemsPerPage":"2",
+        "startIndex":1,"nextCursor":"x","Resources":[{"id":"a/b","userName":"ann","name":{"givenName":"Ann"},
+        "emails":[{"type":"work","value":"ann@x.example","primary":"True"}]},{"id":7,"members":["c",{"value":8}]}]}"#,
+    r#"[{"id":"a"},null,{"ID":{}}]"#,
+    r#"{"id":"g","displayName":"G","members":[{"value":"a","$ref":"../Users/a","type":"User"},{"display":"b"}],
+        "meta":{"version":"W/"1""}}"#,
+    r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"409","scimType":"uniqueness",
+        "detail":"userName s3cr3t is taken"}"#,
+    r#"{"Operations":[{"method":"POST","bulkId":"k1","location":"https://x.example/Users/1","status":"201 Created"},
+        {"status":{"code":"400","description":"bad"}}]}"#,
+    r#"{"ServiceProviderConfig":[{"patch":{"supported":"true"},"bulk":{"supported":true,"maxOperations":-1},
+        "filter":{"maxResults":1e400}}],"Schemas":[{"id":"urn:x","attributes":[{"name":"a","subAttributes":[]}]}]}"#,
+    "<html><head><title>Sign in</title></head><body>s3cr3t</body>",
+    "",
+];
 /// Words that have made readers stumble, and those that a mutation would hardly find.
 const WORDS: &[&str] = &[
     "\"",
@@ -516,6 +533,7 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
             let separator = PART.to_string();
             texts.extend(FILTERS.iter().map(|parts| parts.join(&separator)));
         }
+        "reply" => texts.extend(REPLIES.iter().map(|reply| (*reply).to_owned())),
         _ => texts.extend(SAMPLES.iter().map(|sample| (*sample).to_owned())),
     }
     texts.into_iter().map(String::into_bytes).collect()

@@ -10,6 +10,7 @@ use crate::config::entra;
 use crate::engine::expr::{Error, Expression, Flow, Input, Write};
 use crate::engine::filter::{Clause, ClauseGroup, Filter};
 use crate::engine::model::{AppRole, Attributes, ObjectKind, TargetPath, Value, source};
+use crate::scim;
 
 /// Stands between the parts of an input that has several.
 pub const PART: char = '\u{1f}';
@@ -44,6 +45,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "import",
         run: import,
+    },
+    Target {
+        name: "reply",
+        run: scim::outline,
     },
 ];
 

@@ -60,7 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("sandbox", &[]),
     ("bench", &["engine", "config"]),
-    ("fuzz", &["engine", "config"]),
+    ("fuzz", &["engine", "config", "scim"]),
     (
         "in_process",
         &["report", "config", "store", "cycle", "scheduler"],
