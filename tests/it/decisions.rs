@@ -117,7 +117,7 @@ async fn a_decision_covers_the_cause_that_it_names() {
     rig.tenant().unassign(jane);
     rig.tenant().disable_user(john);
     rig.sync().await.expect(4);
-    let mistyped = ["approve", "demo", "--cause", "not-asigned"];
+    let mistyped = ["approve", "demo", "--cause", "not-assign"];
     let run = rig.run(&mistyped).await.expect(2);
     assert!(run.err.contains("did you mean not-assigned?"), "{run:?}");
     let run = rig.run(&["approve", "demo", "--cause", "sunshine"]);

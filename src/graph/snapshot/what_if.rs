@@ -103,13 +103,13 @@ fn words(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// Why a change cannot be supposed.
-pub(super) struct Unsupposed {
+pub(super) struct CannotSuppose {
     pub(super) words: String,
     /// The tenant has no such object.
     pub(super) is_absent: bool,
 }
 
-impl From<String> for Unsupposed {
+impl From<String> for CannotSuppose {
     fn from(words: String) -> Self {
         Self {
             words,
@@ -120,14 +120,14 @@ impl From<String> for Unsupposed {
 
 impl Snapshot {
     /// The same with this change, as the delta queries would report it.
-    pub(super) fn suppose(&mut self, change: &Supposed) -> Result<(), Unsupposed> {
-        self.try_suppose(change).map_err(|error| Unsupposed {
+    pub(super) fn suppose(&mut self, change: &Supposed) -> Result<(), CannotSuppose> {
+        self.try_suppose(change).map_err(|error| CannotSuppose {
             words: format!("{change}: {}", error.words),
             ..error
         })
     }
 
-    fn try_suppose(&mut self, change: &Supposed) -> Result<(), Unsupposed> {
+    fn try_suppose(&mut self, change: &Supposed) -> Result<(), CannotSuppose> {
         let Supposed {
             verb,
             objects,
@@ -144,7 +144,7 @@ impl Snapshot {
                 let is_member = is_member.is_some_and(|all| all.contains(&(kind, id.clone())));
                 let comes = *verb == Verb::AddMember;
                 if is_member == comes {
-                    return Err(Unsupposed::from(if comes {
+                    return Err(CannotSuppose::from(if comes {
                         "it is already a member".to_owned()
                     } else {
                         "it is not a direct member of the group".to_owned()
@@ -217,7 +217,11 @@ impl Snapshot {
     }
 
     /// The one object that a text means.
-    fn find(&self, text: &str, kinds: &[ObjectKind]) -> Result<(ObjectKind, SourceId), Unsupposed> {
+    fn find(
+        &self,
+        text: &str,
+        kinds: &[ObjectKind],
+    ) -> Result<(ObjectKind, SourceId), CannotSuppose> {
         let mut found = Vec::new();
         let mut names = Vec::new();
         for kind in kinds.iter().copied() {
@@ -251,7 +255,7 @@ impl Snapshot {
                 if kinds.len() < all.len()
                     && let Ok((kind, _)) = self.find(text, all)
                 {
-                    return Err(Unsupposed::from(format!(
+                    return Err(CannotSuppose::from(format!(
                         "{text:?} is a {kind}, and a {} is needed there",
                         kinds[0]
                     )));
@@ -266,14 +270,14 @@ impl Snapshot {
                         "there is no {what} {text:?}: entrain source show finds one by any of its names"
                     ),
                 };
-                Err(Unsupposed {
+                Err(CannotSuppose {
                     words,
                     is_absent: true,
                 })
             }
             several => {
                 let ids = several.iter().map(|(kind, id)| format!("{kind} {id}"));
-                Err(Unsupposed::from(format!(
+                Err(CannotSuppose::from(format!(
                     "several objects are named {text:?}: give the id of one: {}",
                     ids.collect::<Vec<_>>().join(", ")
                 )))

@@ -110,10 +110,9 @@ impl Query {
             let made = format!("{} {}", part("givenName"), part("familyName"));
             resource["displayName"] = Value::from(made.trim());
         }
-        if let (Some(most), Some(members)) = (
-            personality.members_shown,
-            resource["members"].as_array_mut(),
-        ) {
+        if let Some(most) = personality.members_shown
+            && let Some(members) = resource.get_mut("members").and_then(Value::as_array_mut)
+        {
             members.truncate(most);
         }
         self.project(&mut resource, kind);

@@ -71,7 +71,8 @@ fn a_state_of_the_format_before_is_upgraded_with_what_it_holds() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "DROP INDEX actions_ended; DROP INDEX actions_of; DROP INDEX objects_forgotten;
+            "ALTER TABLE cycles DROP COLUMN clock_ahead;
+             DROP INDEX actions_ended; DROP INDEX actions_of; DROP INDEX objects_forgotten;
              DROP TABLE unreported_members; DROP TABLE copied;
              DROP TABLE strategy; DROP TABLE shards; DROP TABLE shard_objects; DROP TABLE job_sources;
              DROP INDEX objects_by_kind; CREATE INDEX objects_by_kind ON objects (kind, presence);

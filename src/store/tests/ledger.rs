@@ -500,7 +500,7 @@ fn nothing_of_the_log_is_old_while_the_clocks_differ() {
         world.next_cycle();
         let clocks = Clocks { now: year, source };
         finish_by(&world, Retention::default(), clocks);
-        assert_eq!(log(&world, first), "update u1");
+        assert_eq!(log(&world, first), "create u1, update u1");
         let last = world.store.status(&world.job, 1).unwrap().cycles;
         assert_eq!(last[0].clock_ahead.is_some(), source.is_some());
     }
