@@ -14,7 +14,6 @@ use crate::http::{Exchange, Idempotency};
 /// The parameters of lists (RFC 7644 section 3.4.2), some of which a few targets refuse.
 pub(super) const COUNT: &str = "count";
 const EXCLUDED_ATTRIBUTES: &str = "excludedAttributes";
-const START_INDEX: &str = "startIndex";
 
 /// What a list that was read to its end held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +54,9 @@ impl Pages<'_> {
             Err(error) if error.may_be_about_count() => error,
             first => return first,
         };
-        for parameter in [COUNT, EXCLUDED_ATTRIBUTES, START_INDEX] {
-            let is_sent = match parameter {
-                COUNT => true,
-                EXCLUDED_ATTRIBUTES => self.is_without_members(),
-                _ => error.may_be_about_parameters(),
-            };
+        // Without startIndex nothing would show that a list is whole.
+        for parameter in [COUNT, EXCLUDED_ATTRIBUTES] {
+            let is_sent = parameter == COUNT || self.is_without_members();
             if !is_sent || self.connection.omits(parameter) {
                 continue;
             }
@@ -89,7 +85,7 @@ impl Pages<'_> {
             without_members(self.kind)
         };
         parameters.push(match start {
-            Start::Index(index) => (START_INDEX, index.to_string()),
+            Start::Index(index) => ("startIndex", index.to_string()),
             Start::Cursor(cursor) => ("cursor", cursor.clone()),
         });
         parameters.push((COUNT, count.to_string()));

@@ -420,11 +420,6 @@ impl Error {
         self.is_list() && matches!(self.counted_status(), Some(400 | 422 | 500 | 501))
     }
 
-    /// The same for its other parameters, which no target was seen to crash on.
-    pub(super) fn may_be_about_parameters(&self) -> bool {
-        self.is_list() && matches!(self.counted_status(), Some(400 | 422 | 501))
-    }
-
     /// Whether a change was refused for the path that it has, and may be taken in another form. A path
     /// that selects nothing is none of these: the object is planned again.
     pub(crate) fn is_path_refused(&self) -> bool {
