@@ -122,6 +122,9 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
         Err(_) => Capabilities::default(),
     };
     let mut checks = vec![check("reports", Ok(report::capabilities(&capabilities)))];
+    if let Some(outcome) = test_list_of_users(job, reader).await {
+        checks.push(check("list of users", outcome));
+    }
     let rules = &job.rules;
     let updates = job.target.dialect.knobs.update;
     for kind in ObjectKind::ALL {
@@ -129,15 +132,7 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
             continue;
         }
         if kind == ObjectKind::Group {
-            let outcome = match reader.answers(kind).await {
-                Ok(()) => Ok("are answered".to_owned()),
-                Err(error) => Err(Failed {
-                    words: error.failure().message,
-                    remedy: error
-                        .has_no_route()
-                        .then(|| "write enabled = false in [jobs.groups]".to_owned()),
-                }),
-            };
+            let outcome = test_list_of_groups(reader).await;
             let is_missing = outcome.is_err();
             checks.push(check("groups", outcome));
             if is_missing {
@@ -199,11 +194,57 @@ async fn test_capabilities(job: &config::Job, reader: &scim::Reader) -> (Vec<Che
             checks.push(check(&format!("deletion of {kind}s"), outcome));
         }
     }
+    if let Some(words) = left_out(&reader.refused_parameters()) {
+        checks.push(check("lists", Ok(words)));
+    }
     let remarks = match job.target.dialect.knobs.form().schema {
         Schema::Ignore => Vec::new(),
         Schema::Remark | Schema::Trust => capabilities.remarks(rules),
     };
     (checks, remarks.iter().map(as_shown).collect())
+}
+
+/// Only what is wrong: the look-up of a random user came before.
+async fn test_list_of_users(
+    job: &config::Job,
+    reader: &scim::Reader,
+) -> Option<Result<String, Failed>> {
+    if !job.rules.users.enabled {
+        return None;
+    }
+    let error = reader.first_page(ObjectKind::User, &[]).await.err()?;
+    Some(Err(Failed {
+        remedy: error.remedy(),
+        words: error.failure().message,
+    }))
+}
+
+async fn test_list_of_groups(reader: &scim::Reader) -> Result<String, Failed> {
+    match reader.first_page(ObjectKind::Group, &[]).await {
+        Ok(_) => Ok("are answered".to_owned()),
+        Err(error) => Err(Failed {
+            words: error.failure().message,
+            remedy: error
+                .has_no_route()
+                .then(|| "write enabled = false in [jobs.groups]".to_owned()),
+        }),
+    }
+}
+
+/// What cycles leave out of reads, because the target refuses it.
+fn left_out(parameters: &[&str]) -> Option<String> {
+    if parameters.is_empty() {
+        return None;
+    }
+    let names = parameters.join(", ");
+    let mut words = format!("are read without {names}, because the target refuses it");
+    if parameters.contains(&"startIndex") {
+        words.push_str(
+            "; where one page does not hold as many objects as it announces, the list is not complete and does \
+             not prove that an object is missing",
+        );
+    }
+    Some(words)
 }
 
 /// What the target's answers taught of the mappings.

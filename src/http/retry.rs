@@ -10,6 +10,9 @@ pub(super) const MAX_ATTEMPTS: u32 = 5;
 pub(super) const MAX_ATTEMPTS_ASKED: u32 = 12;
 /// The first wait; it doubles with each attempt.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The same after a refusal for the rate (429). Limits are most often by the second: what comes before it is over is
+/// refused again, and shows nothing of them.
+const FIRST_WAIT_FOR_RATE: Duration = Duration::from_secs(1);
 /// The longest wait that we choose ourselves.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// All waits for one request together. Beyond it, the failure is reported and the object goes to
@@ -83,10 +86,21 @@ pub(super) fn decide(
         let spread = part_of(asked.min(MAX_SPREAD), random);
         (MAX_ATTEMPTS_ASKED, asked.saturating_add(spread))
     } else {
-        let full = FIRST_WAIT
-            .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
-            .min(MAX_WAIT);
-        let own = full / 2 + part_of(full / 2, random);
+        let doubled = |first: Duration| {
+            first
+                .saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)))
+                .min(MAX_WAIT)
+        };
+        let own = match ended {
+            Ended::Status { status: 429, .. } => {
+                let least = doubled(FIRST_WAIT_FOR_RATE);
+                least + part_of(least / 2, random)
+            }
+            Ended::Status { .. } | Ended::NotConnected | Ended::NoAnswer => {
+                let full = doubled(FIRST_WAIT);
+                full / 2 + part_of(full / 2, random)
+            }
+        };
         (
             MAX_ATTEMPTS,
             own.max(ended.retry_after().unwrap_or_default()),
@@ -256,7 +270,7 @@ mod tests {
             retry_after: Some(Duration::from_millis(400)),
         };
         let wait = decide(soon, Idempotency::Always, 1, NO_WAIT_YET, 0);
-        assert_eq!(wait, Verdict::Wait(Duration::from_millis(400)));
+        assert_eq!(wait, Verdict::Wait(Duration::from_secs(1)));
     }
 
     #[test]
@@ -276,7 +290,7 @@ mod tests {
             }
         }
         let wait = |random| decide(asked(429, 0), Idempotency::Always, 1, NO_WAIT_YET, random);
-        assert_eq!(wait(0), Verdict::Wait(Duration::from_millis(250)));
+        assert_eq!(wait(0), Verdict::Wait(Duration::from_secs(1)));
         assert_ne!(wait(0), wait(1_000), "not all come back at once");
     }
 

@@ -382,8 +382,7 @@ impl Channel {
                 metrics::waits(self.side, length);
                 // Others need not come back later than the server wants, as they do so one by one.
                 let asked = ended.and_then(Ended::asked);
-                let pause = asked.unwrap_or_else(|| own_pause(status, length));
-                self.shared.rate.pause(pause);
+                self.shared.rate.pause(asked.unwrap_or(length));
             }
             if self.unless_stopped(sleep(length)).await.is_none() {
                 exchange.elapsed = begun.elapsed();
@@ -474,15 +473,6 @@ impl Channel {
             return Some(done);
         }
         timeout(GRACE, work).await.ok()
-    }
-}
-
-/// For how long a server that names no time is left alone. Limits are most often by the second: what comes before
-/// it is over shows nothing of them.
-fn own_pause(status: Option<u16>, length: Duration) -> Duration {
-    match status {
-        Some(429) => length.max(Duration::from_secs(1)),
-        _ => length,
     }
 }
 

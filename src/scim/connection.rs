@@ -16,7 +16,7 @@ use super::access::{Access, Pass};
 use super::error::{About, Error};
 use super::filter;
 use super::message::{ServerMessage, is_page};
-use super::pager::COUNT;
+use super::pager::{COUNT, EXCLUDED_ATTRIBUTES, START_INDEX};
 use super::request::Request;
 use super::route::{Routes, collection};
 use super::wire::{self, List, Reply};
@@ -28,6 +28,17 @@ use crate::metrics::Side;
 
 /// The longest body that is read: a page of large users, or one large group with its members.
 const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// What is left out of a read that is refused, in the order in which it is tried. Without `startIndex` no longer list
+/// can be read, so it goes last.
+const OMISSIONS: [&[&str]; 6] = [
+    &[COUNT],
+    &[EXCLUDED_ATTRIBUTES],
+    &[COUNT, EXCLUDED_ATTRIBUTES],
+    &[START_INDEX],
+    &[COUNT, START_INDEX],
+    &[COUNT, EXCLUDED_ATTRIBUTES, START_INDEX],
+];
 
 /// Shared by the reader and the writer of one target. What neither errors nor the record may repeat of
 /// an answer comes with each request.
@@ -196,18 +207,24 @@ impl Connection {
         self.manner().page_size
     }
 
-    /// Whether lists are asked for without this parameter.
+    /// Whether reads go without this parameter.
     pub(super) fn omits(&self, parameter: &str) -> bool {
         self.omitted().contains(parameter) || parameter == COUNT && self.manner().omits_count
     }
 
-    pub(super) fn omit(&self, parameter: &'static str, yes: bool) {
-        let mut omitted = self.omitted();
-        if yes {
-            omitted.insert(parameter);
-        } else {
-            omitted.remove(parameter);
-        }
+    /// The parameters that the target turned out to refuse.
+    pub(super) fn refused_parameters(&self) -> Vec<&'static str> {
+        self.omitted().iter().copied().collect()
+    }
+
+    /// From now on reads go without these parameters, because the target answers without them.
+    pub(super) fn omit(&self, parameters: &[&'static str], error: &Error) {
+        self.omitted().extend(parameters);
+        tracing::info!(
+            words = error.failure().message,
+            "the target does not take the parameters {}: they are left out from now on",
+            parameters.join(", ")
+        );
     }
 
     fn omitted(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
@@ -234,6 +251,11 @@ impl Connection {
     ) -> Result<(List, Exchange), Error> {
         let request = Request::list(kind, parameters, repeat);
         let answer = self.read(&request, hidden).await?;
+        let has_filter = parameters.iter().any(|(name, _)| *name == "filter");
+        if has_filter && answer.body.trim_ascii().is_empty() {
+            let exchange = answer.exchange;
+            return Err(Error::FilterUnanswered { exchange });
+        }
         match List::read(&answer.body) {
             Some(list) => Ok((list, answer.exchange)),
             None => Err(match self.checked(answer, request.about, hidden) {
@@ -241,6 +263,40 @@ impl Connection {
                 Err(error) => error,
             }),
         }
+    }
+
+    /// The same without the parameters that the target refuses. Which they are is found out by leaving them out: one,
+    /// or several where its words can only be about them.
+    pub(super) async fn page(
+        &self,
+        kind: ObjectKind,
+        parameters: &[(&'static str, String)],
+        hidden: &Hidden,
+    ) -> Result<(List, Exchange), Error> {
+        let without = async |left_out: &[&str]| {
+            let mut sent = parameters.to_vec();
+            sent.retain(|(name, _)| !self.omits(name) && !left_out.contains(name));
+            self.list(kind, Idempotency::Always, &sent, hidden).await
+        };
+        let error = match without(&[]).await {
+            Err(error) if error.may_be_about_parameters() => error,
+            first => return first,
+        };
+        let is_sent = |name: &&str| {
+            !self.omits(name) && parameters.iter().any(|(parameter, _)| parameter == name)
+        };
+        // Trouble of its own is answered likewise whatever is left out.
+        let is_worth_it = |names: &[&str]| !error.may_be_trouble() || names.len() == 1;
+        let may_help = |names: &&&[&str]| is_worth_it(names) && names.iter().all(is_sent);
+        let attempts: Vec<_> = OMISSIONS.iter().filter(may_help).collect();
+        for names in attempts {
+            let again = without(names).await;
+            if again.is_ok() {
+                self.omit(names, &error);
+                return again;
+            }
+        }
+        Err(error)
     }
 
     /// Whether the target answers for this kind at all. Where it was moved or switched off, 404 says
@@ -251,13 +307,7 @@ impl Connection {
         hidden: &Hidden,
     ) -> Result<(), Error> {
         let parameters = [(COUNT, "1".to_owned())];
-        let parameters = if self.omits(COUNT) {
-            &[][..]
-        } else {
-            &parameters[..]
-        };
-        let answer = self.list(kind, Idempotency::Always, parameters, hidden);
-        answer.await.map(|_| ())
+        self.page(kind, &parameters, hidden).await.map(|_| ())
     }
 
     /// That 404, this error, is how the target says that a filter finds nothing: it answers so to a random value,

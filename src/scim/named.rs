@@ -2,7 +2,7 @@
 
 use crate::engine::model::TargetPath;
 
-/// Whether words hold the path, or the attribute that it belongs to.
+/// Whether words hold the path, the attribute that it belongs to, or the schema of its extension.
 pub(super) fn names(words: &str, path: &TargetPath) -> bool {
     let (attribute, sub) = (path.attribute(), path.sub_attribute());
     let without_selector = sub.map(|sub| format!("{attribute}.{sub}"));
@@ -10,6 +10,24 @@ pub(super) fn names(words: &str, path: &TargetPath) -> bool {
     own.iter().flatten().any(|name| holds(words, name, false))
         || sub.is_some_and(|sub| has_capital(sub) && holds(words, sub, false))
         || holds(words, attribute, true)
+        || path
+            .schema()
+            .is_some_and(|schema| holds_schema(words, schema))
+}
+
+/// Whether a text holds the URN of an extension itself, and not only what is in it.
+fn holds_schema(text: &str, urn: &str) -> bool {
+    let (text, urn) = (text.to_ascii_lowercase(), urn.to_ascii_lowercase());
+    text.match_indices(&urn).any(|(at, found)| {
+        let mut rest = text[at + found.len()..].chars();
+        let (next, after) = (rest.next(), rest.next());
+        let goes_on = match next {
+            Some(':' | '.') => after.is_some_and(char::is_alphanumeric),
+            Some(c) => c.is_alphanumeric() || c == '_' || c == '-',
+            None => false,
+        };
+        !goes_on
+    })
 }
 
 fn has_capital(name: &str) -> bool {
@@ -43,6 +61,7 @@ mod tests {
 
     #[test]
     fn an_attribute_is_named_by_its_path_or_its_own_name() {
+        const URN: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
         const DEPARTMENT: &str =
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
         let is_named = |words: &str, path: &str| names(words, &TargetPath::parse(path).unwrap());
@@ -74,6 +93,16 @@ mod tests {
             ),
             ("department is unknown", DEPARTMENT, true),
             (DEPARTMENT, DEPARTMENT, true),
+            (&format!("{URN}:division is unknown"), DEPARTMENT, false),
+            (&format!("{URN}.division is unknown"), DEPARTMENT, false),
+            (&format!("{URN}Type is unknown"), DEPARTMENT, false),
+            (&format!("Unknown schema '{URN}'."), DEPARTMENT, true),
+            (
+                &format!("{}: no such schema", URN.to_uppercase()),
+                DEPARTMENT,
+                true,
+            ),
+            (&format!("Unknown schema {URN}."), "title", false),
             ("", "title", false),
         ] {
             assert_eq!(is_named(words, path), expected, "{words} {path}");

@@ -9,11 +9,12 @@ use super::resource;
 use super::wire::{List, Listed};
 use crate::engine::model::{Complete, ObjectKind, TargetObject, TargetPath};
 use crate::engine::redact::Hidden;
-use crate::http::{Exchange, Idempotency};
+use crate::http::Exchange;
 
 /// The parameters of lists (RFC 7644 section 3.4.2), some of which a few targets refuse.
 pub(super) const COUNT: &str = "count";
-const EXCLUDED_ATTRIBUTES: &str = "excludedAttributes";
+pub(super) const EXCLUDED_ATTRIBUTES: &str = "excludedAttributes";
+pub(super) const START_INDEX: &str = "startIndex";
 
 /// What a list that was read to its end held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,13 @@ enum Start {
     Cursor(String),
 }
 
+impl Start {
+    fn after(received: u64) -> Self {
+        let received = usize::try_from(received).unwrap_or(usize::MAX);
+        Self::Index(received.saturating_add(1))
+    }
+}
+
 /// A collection of the target.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pages<'a> {
@@ -47,35 +55,10 @@ pub(super) struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// Reads the first page. Some servers fail on a parameter: they are asked without it from then on.
+    /// Reads the first page.
     pub(super) async fn first(&self) -> Result<Page, Error> {
-        let size = self.connection.page_size();
-        let error = match self.fetch(&Start::Index(1), size).await {
-            Err(error) if error.may_be_about_count() => error,
-            first => return first,
-        };
-        // Without startIndex nothing would show that a list is whole.
-        for parameter in [COUNT, EXCLUDED_ATTRIBUTES] {
-            let is_sent = parameter == COUNT || self.is_without_members();
-            if !is_sent || self.connection.omits(parameter) {
-                continue;
-            }
-            self.connection.omit(parameter, true);
-            let again = self.fetch(&Start::Index(1), size).await;
-            if again.is_ok() {
-                tracing::info!(
-                    words = error.failure().message,
-                    "the target does not take the parameter {parameter}: it is left out from now on"
-                );
-                return again;
-            }
-            self.connection.omit(parameter, false);
-        }
-        Err(error)
-    }
-
-    fn is_without_members(&self) -> bool {
-        !self.with_members && !without_members(self.kind).is_empty()
+        self.fetch(&Start::Index(1), self.connection.page_size())
+            .await
     }
 
     async fn fetch(&self, start: &Start, count: usize) -> Result<Page, Error> {
@@ -85,17 +68,29 @@ impl Pages<'_> {
             without_members(self.kind)
         };
         parameters.push(match start {
-            Start::Index(index) => ("startIndex", index.to_string()),
+            Start::Index(index) => (START_INDEX, index.to_string()),
             Start::Cursor(cursor) => ("cursor", cursor.clone()),
         });
         parameters.push((COUNT, count.to_string()));
-        parameters.retain(|(name, _)| !self.connection.omits(name));
-        let repeat = Idempotency::Always;
-        let list = self
+        let page = self
             .connection
-            .list(self.kind, repeat, &parameters, self.hidden);
-        let (list, exchange) = list.await?;
+            .page(self.kind, &parameters, self.hidden)
+            .await;
+        let (list, exchange) = page?;
         Ok(Page { list, exchange })
+    }
+
+    /// Whether a page is the whole list, where the target takes no `startIndex`: as many came as it announces, and
+    /// it announces the same for a shorter page.
+    async fn is_announced(&self, total: Option<u64>, came: u64) -> Result<bool, Error> {
+        if total != Some(came) {
+            return Ok(false);
+        }
+        if came < 2 || self.connection.omits(COUNT) {
+            return Ok(true);
+        }
+        let shorter = self.fetch(&Start::Index(1), 1).await?;
+        Ok(shorter.list.total == total)
     }
 
     /// Reads from the first page to the end.
@@ -109,6 +104,7 @@ impl Pages<'_> {
     /// | empty, and one less came than announced | a server that counts from 0: the page at 0 is read too |
     /// | some new, some seen before | pages overlap, so something may be between them: not complete |
     /// | empty or nothing new, and fewer came | not complete |
+    /// | the first one, and the target takes no `startIndex` | the end, if [as many came as announced](Self::is_announced) |
     pub(super) async fn read_all(
         &self,
         paths: &[TargetPath],
@@ -198,14 +194,19 @@ impl Pages<'_> {
             }
             seen.append(&mut new);
             received += length as u64;
+            if !is_by_cursor && self.connection.omits(START_INDEX) {
+                let is_whole = self.is_announced(list.total, seen.len() as u64).await?;
+                let why = "the target does not accept startIndex, and this page may not be all";
+                return if is_whole {
+                    complete(&seen, requests + 1)
+                } else {
+                    Err(incomplete(exchange, why))
+                };
+            }
             let start = match list.next {
                 Some(cursor) => Start::Cursor(cursor),
                 None if is_by_cursor => return complete(&seen, requests),
-                None => Start::Index(
-                    usize::try_from(received)
-                        .unwrap_or(usize::MAX)
-                        .saturating_add(1),
-                ),
+                None => Start::after(received),
             };
             page = self.fetch(&start, self.connection.page_size()).await?;
             requests += 1;

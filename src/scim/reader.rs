@@ -9,7 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::access::Access;
 use super::connection::{Connection, Read, random_value};
 use super::error::Error;
-use super::pager::{ListSummary, Page, Pages, without_members};
+use super::pager::{
+    COUNT, EXCLUDED_ATTRIBUTES, ListSummary, Page, Pages, START_INDEX, without_members,
+};
 use super::request::Request;
 use super::whole::Current;
 use super::wire::{self, Listed};
@@ -187,12 +189,9 @@ impl Reader {
             let mut parameters = without_members(kind);
             parameters.push(("filter", filter::eq(&key.path, &key.value)));
             if received > 0 {
-                parameters.push(("startIndex", (received + 1).to_string()));
+                parameters.push((START_INDEX, (received + 1).to_string()));
             }
-            let answer = self
-                .connection
-                .list(kind, Idempotency::Always, &parameters, &self.hidden)
-                .await;
+            let answer = self.connection.page(kind, &parameters, &self.hidden).await;
             let (list, exchange) = match answer {
                 Err(error) if received == 0 && error.may_mean_none_found() => {
                     self.connection
@@ -227,6 +226,11 @@ impl Reader {
                 return Ok(found);
             }
         }
+    }
+
+    /// The parameters that the target turned out to refuse, so that reads go without them.
+    pub(crate) fn refused_parameters(&self) -> Vec<&'static str> {
+        self.connection.refused_parameters()
     }
 
     /// Whether the target answers at all, as far as reading one resource of a list shows.
@@ -306,15 +310,30 @@ impl Reader {
         paths: &[TargetPath],
         with_members: bool,
     ) -> Result<Option<TargetObject>, Error> {
-        let parameters = if with_members {
+        let (connection, hidden) = (&self.connection, &*self.hidden);
+        let mut parameters = if with_members {
             Vec::new()
         } else {
             without_members(kind)
         };
-        let request = Request::read(kind, id, &parameters)?;
-        let (connection, hidden) = (&self.connection, &*self.hidden);
-        let answer = connection.read(&request, hidden).await;
-        let answer = answer.and_then(|answer| connection.checked(answer, request.about, hidden));
+        parameters.retain(|(name, _)| !connection.omits(name));
+        let read = async |parameters: &[(&str, String)]| {
+            let request = Request::read(kind, id, parameters)?;
+            let answer = connection.read(&request, hidden).await?;
+            connection.checked(answer, request.about, hidden)
+        };
+        let mut answer = read(&parameters).await;
+        if let Err(error) = &answer
+            && !parameters.is_empty()
+            && error.may_be_about_parameters()
+            && !error.may_be_trouble()
+        {
+            let again = read(&[]).await;
+            if again.is_ok() {
+                connection.omit(&[EXCLUDED_ATTRIBUTES], error);
+                answer = again;
+            }
+        }
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) if error.class() == Class::Gone => {
@@ -373,12 +392,12 @@ impl Reader {
     /// Whether the target shows the members of any group, as far as one page of its list shows.
     async fn shows_members(&self) -> Result<bool, Error> {
         let count = self.connection.page_size().to_string();
-        let parameters = [("startIndex", "1".to_owned()), ("count", count)];
-        let (kind, repeat) = (ObjectKind::Group, Idempotency::Always);
-        let list = self
+        let parameters = [(START_INDEX, "1".to_owned()), (COUNT, count)];
+        let kind = ObjectKind::Group;
+        let (list, _) = self
             .connection
-            .list(kind, repeat, &parameters, &self.hidden);
-        let (list, _) = list.await?;
+            .page(kind, &parameters, &self.hidden)
+            .await?;
         let mut members = list
             .resources
             .iter()

@@ -139,3 +139,127 @@ async fn each_personality_is_served() {
         is_served(&rig).await;
     }
 }
+
+/// The last row of each answers is what the job does with a quirk that lists or searches show.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_searched_is_found_however_the_search_is_answered() {
+    for quirks in [
+        &[Quirk::NobodyIsNoContent][..],
+        &[Quirk::StartIndexRefused, Quirk::FilterIgnored],
+        &[Quirk::CountUnknown, Quirk::FilterIgnored],
+        &[
+            Quirk::CountUnknown,
+            Quirk::StartIndexRefused,
+            Quirk::ExcludingRefused,
+            Quirk::FilterForbidden,
+        ],
+    ] {
+        let mut personality = Personality::default();
+        personality.quirks.extend(quirks);
+        let rig = start(personality, "").await;
+        rig.sandbox
+            .target
+            .create_user(&json!({"userName": "jane@contoso.com"}));
+        rig.joiner("jane");
+        settles(&rig, &mut Expected::default()).await;
+        let (users, groups) = (
+            rig.sandbox.target.user_count(),
+            rig.sandbox.target.group_count(),
+        );
+        // A new state finds all of them again.
+        std::fs::remove_file(rig.path("entrain.db")).unwrap();
+        rig.sync().await;
+        let target = &rig.sandbox.target;
+        let counts = (target.user_count(), target.group_count());
+        assert_eq!(counts, (users, groups), "{quirks:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_cannot_be_read_on_proves_no_absence() {
+    let mut personality = Personality::default()
+        .with(Quirk::StartIndexRefused)
+        .with(Quirk::FilterForbidden);
+    personality.page_cap = 5;
+    let rig = start(personality, "").await;
+    for name in ["ann", "bob", "jane", "john", "jill", "jim"] {
+        let name = format!("{name}@contoso.com");
+        rig.sandbox.target.create_user(&json!({"userName": name}));
+    }
+    let failed = rig.sync().await.expect(1);
+    assert!(
+        failed.err.contains("does not accept startIndex"),
+        "{failed:?}"
+    );
+    assert_eq!(rig.sandbox.target.user_count(), 6);
+    // Nor one that announces what is on each page.
+    rig.sandbox.target.enable(Quirk::TotalIsPage);
+    let failed = rig.sync().await.expect(1);
+    assert!(
+        failed.err.contains("does not accept startIndex"),
+        "{failed:?}"
+    );
+    assert_eq!(rig.sandbox.target.user_count(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_test_of_a_connection_says_what_cycles_leave_out_of_reads() {
+    let refused = "because the target refuses it";
+    for (quirk, words) in [
+        (Quirk::CountRefused, "are read without count, because"),
+        (Quirk::CountUnknown, "are read without count, because"),
+        (
+            Quirk::ExcludingRefused,
+            "without excludedAttributes, because",
+        ),
+        (
+            Quirk::StartIndexRefused,
+            "it announces, the list is not complete",
+        ),
+        (
+            Quirk::NobodyIsNoContent,
+            "the response to the look-up is empty",
+        ),
+    ] {
+        let rig = start(Personality::default().with(quirk), "").await;
+        let test = rig.run(&["test"]).await.expect(0);
+        assert!(test.out.contains(words), "{quirk:?}: {}", test.out);
+        rig.sync().await.expect(0);
+    }
+    let rig = start(Personality::default(), "").await;
+    let test = rig.run(&["test"]).await.expect(0);
+    assert!(!test.out.contains(refused), "{}", test.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_refuses_an_extension_gets_the_users_without_it() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::ExtensionRefused);
+    let [jane, john] = ["jane", "john"].map(|name| rig.joiner(name));
+    rig.tenant().set_manager(john, Some(jane));
+    let first = rig.sync().await.expect(3).job();
+    assert_eq!(rig.user("jane@contoso.com")["title"], "Engineer");
+    assert_eq!(rig.user("john@contoso.com")["title"], "Engineer");
+    // One more request for each user.
+    let creates = rig
+        .sandbox
+        .target
+        .traffic()
+        .count_where(|one| one.method == "POST");
+    assert_eq!(creates, 4, "{first:#}");
+    let waiting = crate::refused_attributes::escrow(&rig).await;
+    let words: Vec<&str> = waiting
+        .iter()
+        .filter_map(|one| one["message"].as_str())
+        .collect();
+    assert_eq!(words.len(), 2, "{words:?}");
+    for words in words {
+        assert!(words.contains(":User:department"), "{words}");
+        assert!(words.contains("Unknown schema or extension"), "{words}");
+    }
+    rig.tenant().set_property(jane, "jobTitle", json!("Boss"));
+    rig.sync().await.expect(3);
+    assert_eq!(rig.user("jane@contoso.com")["title"], "Boss");
+    rig.sandbox.target.configure(|target| target.quirks.clear());
+    settles(&rig, &mut Expected::default()).await;
+}

@@ -139,6 +139,13 @@ impl Query {
         }
     }
 
+    pub(super) fn check_excluded(&self, personality: &Personality) -> Result<(), Refusal> {
+        if !self.excluded.is_empty() && personality.has(Quirk::ExcludingRefused) {
+            return Err(Refusal::new(400, None, "Unknown parameter."));
+        }
+        Ok(())
+    }
+
     /// A page of resources as a `ListResponse`.
     pub(super) fn list(
         &self,
@@ -150,12 +157,16 @@ impl Query {
         if self.count.is_some() && personality.has(Quirk::CountRefused) {
             return Err(Refusal::new(500, None, "Something went wrong."));
         }
+        let has = |quirk| personality.has(quirk);
+        if self.start_index.is_some() && has(Quirk::StartIndexRefused)
+            || self.count.is_some() && has(Quirk::CountUnknown)
+        {
+            return Err(Refusal::new(400, None, "Unknown parameter."));
+        }
         if self.has_filter() && personality.has(Quirk::FilterForbidden) {
             return Err(Refusal::new(403, None, "Forbidden."));
         }
-        if !self.excluded.is_empty() && personality.has(Quirk::ExcludingRefused) {
-            return Err(Refusal::new(400, None, "Unknown parameter."));
-        }
+        self.check_excluded(personality)?;
         let is_zero_based = personality.has(Quirk::ZeroBased);
         let start = self.start_index.unwrap_or(1).max(i64::from(!is_zero_based));
         let start = if personality.has(Quirk::CursorPaging) {

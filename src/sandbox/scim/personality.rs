@@ -311,4 +311,12 @@ pub enum Quirk {
     BulkAnswersBare,
     /// A filter that finds nothing is answered 404 with an error message.
     NobodyIsNotFound,
+    /// A filter that finds nothing is answered 204 without a body.
+    NobodyIsNoContent,
+    /// A user with attributes of the enterprise extension is refused with 400, and the words name its schema.
+    ExtensionRefused,
+    /// A list with the parameter startIndex is refused with 400.
+    StartIndexRefused,
+    /// A list with the parameter count is refused with 400.
+    CountUnknown,
 }

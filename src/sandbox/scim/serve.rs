@@ -16,7 +16,7 @@ use super::super::traffic::Side;
 use super::authentication::TOKEN_PATH;
 use super::error::{JSON, Refusal};
 use super::listing::Query;
-use super::schema::Kind;
+use super::schema::{ENTERPRISE, Kind};
 use super::store::Handle;
 use super::{Personality, Quirk, Target, TargetHandle, discovery, habits, patch};
 
@@ -219,6 +219,9 @@ impl Target {
     fn list(&self, query: &Query, kinds: &[Kind], base: &str) -> Result<Reply, Refusal> {
         let list = query.list(&self.store, kinds, base, &self.personality)?;
         let finds_nothing = query.has_filter() && list["totalResults"] == 0;
+        if finds_nothing && self.personality.has(Quirk::NobodyIsNoContent) {
+            return Ok(Reply::empty(204));
+        }
         if finds_nothing && self.personality.has(Quirk::NobodyIsNotFound) {
             return Err(Refusal::not_found("of the filter"));
         }
@@ -280,6 +283,7 @@ impl Target {
         self.check_version(call, kind, handle)?;
         let mut sent = object(body(call)?)?;
         check_schemas(&sent, kind)?;
+        self.check_attributes(kind, &sent.keys().map(String::as_str).collect())?;
         if kind == Kind::User && self.personality.has(Quirk::ActiveIgnored) {
             let stored = self.store.render(kind, handle, base, false);
             sent.insert("active".to_owned(), stored["active"].clone());
@@ -341,6 +345,11 @@ impl Target {
         if kind != Kind::User {
             return Ok(());
         }
+        let is_of_extension = |name: &&str| name.starts_with(ENTERPRISE);
+        if self.personality.has(Quirk::ExtensionRefused) && sent.iter().any(is_of_extension) {
+            let words = format!("Unknown schema or extension: {ENTERPRISE}");
+            return Err(Refusal::new(400, None, words));
+        }
         if let Some(name) = sent
             .iter()
             .find(|name| self.personality.read_only.contains(**name))
@@ -384,6 +393,7 @@ impl Target {
         base: &str,
     ) -> Result<Reply, Refusal> {
         let query = Query::from_parameters(&call.parameters())?;
+        query.check_excluded(&self.personality)?;
         let shown = self.show(&query, kind, handle, base);
         let id = self.store.id(handle);
         let etag = self
@@ -404,10 +414,12 @@ fn attributes_of_patch(body: &Value) -> BTreeSet<&str> {
         .flatten()
         .filter_map(|one| one["path"].as_str());
     paths
-        .map(|path| {
-            let name = path.rsplit_once("User:").map_or(path, |(_, name)| name);
-            name.split(['.', '[']).next().unwrap_or(name)
+        .flat_map(|path| {
+            let (urn, name) = path.rsplit_once(':').unwrap_or(("", path));
+            let own = name.split(['.', '[']).next().unwrap_or(name);
+            [(!urn.is_empty()).then_some(path), Some(own)]
         })
+        .flatten()
         .collect()
 }
 

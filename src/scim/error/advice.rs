@@ -52,7 +52,7 @@ impl Error {
             Self::NotScim { .. } => {
                 Some("the response is not from a SCIM service: check target.base_url")
             }
-            Self::FilterIgnored { .. } => {
+            Self::FilterIgnored { .. } | Self::FilterUnanswered { .. } => {
                 Some("list in target.filterable only the attributes that the target can look up by")
             }
             Self::Http(http::Error::NotConnected { .. }) => Some(

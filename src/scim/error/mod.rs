@@ -41,6 +41,10 @@ pub(crate) enum Error {
     NotInBulk { exchange: Exchange },
     #[error("{exchange}: the target ignores the filter and returns other resources")]
     FilterIgnored { exchange: Exchange },
+    #[error(
+        "{exchange}: the response to the look-up is empty, which does not show that there is no such object"
+    )]
+    FilterUnanswered { exchange: Exchange },
     #[error("the target cannot look up by {path}, according to target.filterable")]
     NotFilterable { path: TargetPath },
     #[error("{exchange}: the list of {what} is not complete: {why}")]
@@ -199,6 +203,7 @@ impl Error {
             | Self::NoIdInAnswer { .. }
             | Self::NotInBulk { .. }
             | Self::FilterIgnored { .. }
+            | Self::FilterUnanswered { .. }
             | Self::ListIncomplete { .. } => Class::Malformed,
             Self::Http(
                 http::Error::NotConnected { .. }
@@ -240,6 +245,7 @@ impl Error {
             | Self::TookMore { .. }
             | Self::ReplacedMembers { .. }
             | Self::FilterIgnored { .. }
+            | Self::FilterUnanswered { .. }
             | Self::NotFilterable { .. }
             | Self::ListIncomplete { .. }
             | Self::BaseUrl { .. }
@@ -266,7 +272,9 @@ impl Error {
     /// Whether a look-up failed because of its filter: the caller may list everything instead.
     pub(crate) fn is_filter_unsupported(&self) -> bool {
         match self {
-            Self::FilterIgnored { .. } | Self::NotFilterable { .. } => true,
+            Self::FilterIgnored { .. }
+            | Self::FilterUnanswered { .. }
+            | Self::NotFilterable { .. } => true,
             Self::Refused {
                 about: About::Collection,
                 ..
@@ -415,9 +423,16 @@ impl Error {
         matches!(self, Self::Refused { exchange, .. } if matches!(exchange.status, Some(406 | 415)))
     }
 
-    /// Whether a list may have failed because of its parameter `count`.
-    pub(super) fn may_be_about_count(&self) -> bool {
-        self.is_list() && matches!(self.counted_status(), Some(400 | 422 | 500 | 501))
+    /// Whether a read may have failed because of a parameter such as `count`, and not because of a filter.
+    pub(super) fn may_be_about_parameters(&self) -> bool {
+        matches!(self, Self::Refused { exchange, message, .. }
+            if exchange.method == Method::GET && !message.is_scim_type("invalidFilter"))
+            && matches!(self.counted_status(), Some(400 | 422 | 500 | 501))
+    }
+
+    /// Whether it may also be the target's own trouble.
+    pub(super) fn may_be_trouble(&self) -> bool {
+        self.counted_status() == Some(500)
     }
 
     /// Whether a change was refused for the path that it has, and may be taken in another form. A path
@@ -478,6 +493,7 @@ impl Error {
             | Self::TookMore { exchange }
             | Self::ReplacedMembers { exchange, .. }
             | Self::FilterIgnored { exchange }
+            | Self::FilterUnanswered { exchange }
             | Self::ListIncomplete { exchange, .. } => Some(exchange),
             Self::Http(error) => error.exchange(),
             Self::NotFilterable { .. }
