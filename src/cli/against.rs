@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::output::Output;
 use super::rows::LedgerRows;
 use super::source::{self, SnapshotFile};
-use super::{load, plan};
+use super::{cycles, load};
 use crate::config::{Config, Job};
 use crate::cycle::{Agent, Alone, Deed, Options, OtherRows, Planned, deed};
 use crate::engine::model::{JobName, Key, SourceId};
@@ -101,7 +101,7 @@ impl Other {
             let Some(job) = config.jobs.iter().find(|one| one.rules.name == *job) else {
                 continue;
             };
-            let planned = plan::one(output, &agent, interrupt, job, options).await?;
+            let planned = cycles::one(output, &agent, interrupt, job, options).await?;
             let rows = agent.rows_of(planned.cycle, key)?;
             plans.insert(job.rules.name.clone(), (planned.cycle, rows));
         }

@@ -9,11 +9,11 @@ use anyhow::Context as _;
 
 use super::control::{self, Handed, Request};
 use super::exit::Exit;
-use super::output::Output;
+use super::output::{Look, Output};
 use super::reports::{Reports, Wanted, expect_each};
 use super::saved::SavedPlan;
 use super::session::Session;
-use super::sync::{Look, Printed, Printer, render};
+use super::sync::{Printed, Printer, render};
 use super::{args, load, operator, saved, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Expected, Options};

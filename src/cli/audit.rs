@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::{self, Format};
+use super::args;
 use super::control;
 use super::exit::Exit;
+use super::format::Format;
 use super::load;
 use super::output::Output;
 use super::plan::view;

@@ -12,7 +12,7 @@ use super::interrupt::Interrupt;
 use super::output::Output;
 use super::progress::{Bars, Follower};
 use crate::config::Job;
-use crate::cycle::{self, Agent, Due, Options};
+use crate::cycle::{self, Agent, Due, Options, Planned};
 use crate::engine::model::JobName;
 use crate::engine::summary::Progress;
 
@@ -92,4 +92,18 @@ impl<T: Send + 'static> Cycles<T> {
     pub(super) fn print<R>(&self, print: impl FnOnce() -> R) -> R {
         self.bars.suspend(print)
     }
+}
+
+/// Plans one job with a progress bar.
+pub(super) async fn one(
+    output: Output,
+    agent: &Agent,
+    interrupt: &Interrupt,
+    job: &Job,
+    options: &Options,
+) -> anyhow::Result<Planned> {
+    let bars = Bars::new(output);
+    let (progress, _follower) = bars.follow(&job.rules.name);
+    let planning = Box::pin(agent.plan(job, options, &progress, agent.due(job)));
+    Ok(interrupt.guard(planning).await??)
 }

@@ -1,6 +1,6 @@
 //! Finds the object of the state that a person means: by its id, principal name, address or name.
 
-use super::load::Usage;
+use super::usage::Usage;
 use crate::engine::model::{ObjectKind, SourceId, SourceObject, nearest};
 use crate::store::Store;
 

@@ -3,53 +3,27 @@
 
 use std::fmt::Display;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::Args;
 use serde_json::json;
 
+use super::args;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
-use super::load::{self, Usage};
+use super::load;
 use super::new_file;
 use super::output::{Output, is_standard_output};
+use super::usage::Usage;
 use crate::config::entra::{self, Error, Imported, Left, Settings};
 use crate::cycle;
 use crate::graph::{self, SyncJob};
 use crate::report::clean_lines;
 use crate::scheduler;
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The schema: JSON from Microsoft Graph or from the portal
-    #[arg(value_name = "FILE", required_unless_present = "from_tenant")]
-    file: Option<PathBuf>,
-
-    /// Read schema and settings of this application, by id or name, from the tenant in the configuration
-    #[arg(long, value_name = "APP", conflicts_with = "file")]
-    from_tenant: Option<String>,
-
-    /// The provisioning job, if the application has several
-    #[arg(long, value_name = "ID", requires = "from_tenant")]
-    sync_job: Option<String>,
-
-    /// The source to read, of several
-    #[arg(long, value_name = "NAME", requires = "from_tenant")]
-    source: Option<String>,
-
-    /// The job's name [default: the name of the target's directory]
-    #[arg(long, value_name = "NAME")]
-    job: Option<String>,
-
-    /// File to write instead of standard output; must not exist
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-}
-
 pub(super) async fn import(
     output: Output,
     config: Option<&Path>,
-    arguments: &Arguments,
+    arguments: &args::Import,
 ) -> anyhow::Result<Exit> {
     let target = arguments.output.as_deref();
     let target = target.filter(|path| !is_standard_output(path));

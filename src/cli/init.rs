@@ -7,9 +7,9 @@ use anyhow::Context as _;
 
 use super::args;
 use super::exit::Exit;
-use super::load::Usage;
 use super::new_file::{self, write_new};
 use super::output::{Output, is_standard_output};
+use super::usage::Usage;
 use crate::config::{self, Answer, preset};
 use crate::engine::model::nearest;
 

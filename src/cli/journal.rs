@@ -17,8 +17,6 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::output::priority;
-
 /// Where journald takes datagrams.
 const SOCKET: &str = "/run/systemd/journal/socket";
 /// Of one field, in bytes: a datagram must hold them all.
@@ -137,6 +135,16 @@ fn put(message: &mut Vec<u8>, name: &str, value: &str) {
     message.extend_from_slice(&(value.len() as u64).to_le_bytes());
     message.extend_from_slice(value);
     message.push(b'\n');
+}
+
+/// As in syslog(3).
+pub(super) fn priority(level: tracing::Level) -> u8 {
+    match level {
+        tracing::Level::ERROR => 3,
+        tracing::Level::WARN => 4,
+        tracing::Level::INFO => 6,
+        tracing::Level::DEBUG | tracing::Level::TRACE => 7,
+    }
 }
 
 #[cfg(test)]

@@ -3,14 +3,10 @@
 use std::path::Path;
 
 use super::output::Output;
+use super::usage::Usage;
 use crate::config::{self, Config, Job, Loaded, Problems, Source};
 use crate::engine::model::nearest;
 use crate::report::text;
-
-/// Wrong usage or configuration: exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Usage(pub(super) String);
 
 /// The configuration with its warnings, or everything that is wrong with it.
 pub(super) fn load(file: Option<&Path>) -> Result<Loaded, Problems> {

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::args::{self, Format};
+use super::args;
 use super::exit::Exit;
 use super::find;
+use super::format::Format;
 use super::load;
 use super::moment::span;
 use super::output::Output;

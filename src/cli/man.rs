@@ -10,8 +10,8 @@ use roff::{Inline, Roff, bold, italic, roman};
 
 use super::args::{self, Cli};
 use super::exit::Exit;
-use super::load::Usage;
 use super::output::Output;
+use super::usage::Usage;
 use crate::config::{self, manual::Chapter, manual::Entry};
 
 /// The name of the page about the configuration.

@@ -19,6 +19,7 @@ mod explain;
 mod export;
 mod find;
 mod folder;
+mod format;
 mod import;
 mod init;
 mod interrupt;
@@ -52,6 +53,7 @@ mod sync;
 mod test;
 mod trial;
 mod undo;
+mod usage;
 mod wrap;
 
 use std::ffi::OsString;
@@ -64,10 +66,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use args::{Cli, Command, Format};
+use args::{Cli, Command};
 use exit::Exit;
-use load::Usage;
+use format::Format;
 use output::Output;
+use usage::Usage;
 
 use crate::store;
 

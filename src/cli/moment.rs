@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
-use super::load::Usage;
+use super::usage::Usage;
 use crate::config::parse_duration;
 
 /// A point in time as it is typed.

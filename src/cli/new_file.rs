@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::load::Usage;
+use super::usage::Usage;
 
 pub(super) fn exists(path: &Path) -> Usage {
     Usage(format!(

@@ -14,7 +14,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use super::args::Format;
+use super::format::Format;
+use super::journal::priority;
 use super::wrap::{COLUMNS, Wrapped, wrap};
 use crate::engine::model::JobName;
 use crate::report::clean_lines;
@@ -170,16 +171,6 @@ fn is_journal() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal()
 }
 
-/// As in syslog(3).
-pub(super) fn priority(level: tracing::Level) -> u8 {
-    match level {
-        tracing::Level::ERROR => 3,
-        tracing::Level::WARN => 4,
-        tracing::Level::INFO => 6,
-        tracing::Level::DEBUG | tracing::Level::TRACE => 7,
-    }
-}
-
 /// Lines with the priority in front, as sd-daemon(3) describes, and without the time.
 struct ForJournal;
 
@@ -269,6 +260,22 @@ impl<W: Write> Write for IgnoreBrokenPipe<W> {
         }
         let done = self.inner.flush();
         self.judge(done, ())
+    }
+}
+
+/// How the result of a cycle is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) json: bool,
+    pub(super) style: Style,
+}
+
+impl Look {
+    pub(super) fn of(output: Output) -> Self {
+        Self {
+            json: output.is_json(),
+            style: output.style(),
+        }
     }
 }
 

@@ -14,15 +14,15 @@ use super::control;
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
-use super::load::{self, Usage};
+use super::load;
 use super::output::Output;
-use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use super::session::Session;
 use super::source::{self, SnapshotFile};
+use super::usage::Usage;
 use crate::config::{Config, Job, ReportForm};
-use crate::cycle::{self, Agent, Options, Planned};
+use crate::cycle::{self, Options, Planned};
 use crate::engine::redact::{Pseudonyms, Redactions};
 use crate::graph::Supposed;
 use crate::report::parity::{self, Parity};
@@ -275,20 +275,6 @@ fn wanted(arguments: &args::Plan) -> anyhow::Result<Vec<Wanted>> {
     let html = |path| Wanted::report(path, ReportForm::Html);
     wanted.extend(arguments.html.clone().map(html));
     Ok(wanted)
-}
-
-/// Plans one job with a progress bar.
-pub(super) async fn one(
-    output: Output,
-    agent: &Agent,
-    interrupt: &Interrupt,
-    job: &Job,
-    options: &Options,
-) -> anyhow::Result<Planned> {
-    let bars = Bars::new(output);
-    let (progress, _follower) = bars.follow(&job.rules.name);
-    let planning = Box::pin(agent.plan(job, options, &progress, agent.due(job)));
-    Ok(interrupt.guard(planning).await??)
 }
 
 pub(super) fn view<'a>(

@@ -2,27 +2,14 @@
 
 use std::io::Write as _;
 
-use clap::Subcommand;
-
+use super::args::PresetsCommand;
 use super::exit::Exit;
-use super::load::Usage;
 use super::output::Output;
+use super::usage::Usage;
 use crate::config::KNOBS;
 use crate::config::preset::{self, Covered, Outline};
 use crate::engine::model::nearest;
 use crate::report::presets::{self as report, CoveredView, KnobView, PresetView};
-
-#[derive(Debug, Subcommand)]
-pub(super) enum PresetsCommand {
-    /// List the settings for the form of requests to a target, with their allowed values
-    Knobs,
-    /// Print a preset as TOML, as a starting point for your own
-    Show {
-        /// The preset
-        #[arg(value_name = "NAME")]
-        name: String,
-    },
-}
 
 pub(super) fn presets(output: Output, command: Option<PresetsCommand>) -> anyhow::Result<Exit> {
     match command {

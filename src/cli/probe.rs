@@ -4,39 +4,23 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use clap::Args;
-
+use super::args;
 use super::control::{self, Handed, Request};
 use super::exit::Exit;
-use super::load::{self, Usage};
-use super::output::Output;
+use super::load;
+use super::output::{Look, Output};
 use super::session::Session;
-use super::sync::Look;
+use super::usage::Usage;
 use crate::cycle::{Agent, Probed};
 use crate::engine::model::JobName;
 use crate::report::command;
 use crate::report::probe as report;
 use crate::store::{CommandEnd, Store};
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The job
-    #[arg(value_name = "JOB")]
-    job: String,
-
-    /// Also create, change and remove two scratch users and a group
-    #[arg(long)]
-    write: bool,
-
-    /// Write without asking for confirmation
-    #[arg(long)]
-    yes: bool,
-}
-
 pub(super) async fn probe(
     output: Output,
     file: Option<&Path>,
-    arguments: Arguments,
+    arguments: args::Probe,
 ) -> anyhow::Result<Exit> {
     let config = Arc::new(load::config(output, file)?);
     let job = load::job(&config, &arguments.job)?;

@@ -10,14 +10,15 @@ use anyhow::bail;
 
 use super::args;
 use super::control::{self, Handed, Request};
+use super::cycles;
 use super::exit::Exit;
 use super::find;
-use super::load::{self, Usage};
-use super::output::Output;
-use super::plan;
+use super::load;
+use super::output::{Look, Output};
 use super::rows::LedgerRows;
 use super::session::Session;
-use super::sync::{self, Look};
+use super::sync;
+use super::usage::Usage;
 use crate::config::{Config, Job};
 use crate::cycle::{self, Only, Options};
 use crate::engine::model::{Key, ObjectKind};
@@ -64,7 +65,7 @@ pub(super) async fn provision(
         }) => {
             if arguments.dry_run {
                 control::compare(output, store, [job])?;
-                let planned = plan::one(output, agent, interrupt, job, &options).await?;
+                let planned = cycles::one(output, agent, interrupt, job, &options).await?;
                 (store, planned.cycle, Exit::of_plan(&planned, false))
             } else {
                 let summary = sync::one(output, agent, interrupt, job, &options).await?;

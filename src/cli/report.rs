@@ -3,15 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::args::Format;
+use super::args;
 use super::exit::Exit;
-use super::load::{self, Usage};
-use super::moment::{Moment, moment, span};
+use super::format::Format;
+use super::load;
+use super::moment::span;
 use super::output::Output;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerEntries;
+use super::usage::Usage;
 use crate::config::Config;
 use crate::cycle::{self, Marked};
 use crate::engine::model::JobName;
@@ -23,36 +25,13 @@ use crate::report::{CycleReport, Entries as _, text};
 use crate::scheduler;
 use crate::store::{self, Store};
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// Number of the cycle; the last cycle of each job if omitted
-    #[arg(value_name = "CYCLE", conflicts_with_all = ["since", "jobs"])]
-    cycle: Option<i64>,
-
-    /// Summarize the cycles since this time: 2026-01-31, or an age such as 30d
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Moment>,
-
-    /// Only cycles that started before this time: a time or an age
-    #[arg(long, value_name = "TIME", value_parser = moment, requires = "since")]
-    until: Option<Moment>,
-
-    /// Only this job; may be repeated
-    #[arg(long = "job", value_name = "JOB")]
-    jobs: Vec<String>,
-
-    /// Also write the report to this file: .html, .md, .csv or .json
-    #[arg(long, value_name = "FILE")]
-    out: Vec<PathBuf>,
-}
-
 /// A cycle with its job.
 type Numbered = (JobName, CycleRecord);
 
 pub(super) fn report(
     output: Output,
     file: Option<&Path>,
-    arguments: &Arguments,
+    arguments: &args::Report,
 ) -> anyhow::Result<Exit> {
     let wanted = Wanted::parse_all(&arguments.out)?;
     let config = load::config(output, file)?;
@@ -78,7 +57,11 @@ pub(super) fn report(
 }
 
 /// The cycle that was named, or the last of each job.
-fn chosen(config: &Config, store: &Store, arguments: &Arguments) -> anyhow::Result<Vec<Numbered>> {
+fn chosen(
+    config: &Config,
+    store: &Store,
+    arguments: &args::Report,
+) -> anyhow::Result<Vec<Numbered>> {
     if let Some(number) = arguments.cycle {
         let found = store.cycle(number)?;
         return match found {
@@ -153,7 +136,7 @@ fn of_period(
     config: &Config,
     store: &Store,
     marked: &Marked,
-    arguments: &Arguments,
+    arguments: &args::Report,
     reports: &mut Reports,
 ) -> anyhow::Result<()> {
     let now = scheduler::now();

@@ -9,9 +9,10 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use tempfile::NamedTempFile;
 
-use super::load::{self, Usage};
+use super::load;
 use super::rows::LedgerEntries;
 use super::saved::{Digests, SavedFile};
+use super::usage::Usage;
 use crate::config::{Config, ReportForm};
 use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;

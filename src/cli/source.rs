@@ -3,18 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Subcommand;
 use tempfile::NamedTempFile;
 
+use super::args::{Snapshot, SourceCommand};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
-use super::load::{self, Usage};
+use super::load;
 use super::output::{Output, is_standard_output};
+use super::usage::Usage;
 use crate::config::{Config, Job, SourceJobs};
 use crate::cycle::{self, Agent};
 use crate::engine::redact::Pseudonyms;
@@ -23,55 +24,16 @@ use crate::report::{SnapshotNote, source as report};
 use crate::scheduler;
 use crate::store::{StateKey, Store};
 
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Show a user or group as Microsoft Graph returns it
-    ///
-    /// Shows attributes, manager, groups, assignments and roles, and whether it is blocked or in the recycle bin.
-    Show {
-        /// A user or group, by object id, principal name, address or display name
-        #[arg(value_name = "OBJECT")]
-        object: String,
-
-        /// The source to read, of several; without it, all of them
-        #[arg(long, value_name = "NAME")]
-        source: Option<String>,
-    },
-    /// Save everything that the jobs read from the tenant, or from several, to a file, for plan --source
-    Snapshot(Arguments),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    /// File to write; - is standard output
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-
-    /// The source to read, of several; without it, all of them
-    #[arg(long, value_name = "NAME")]
-    source: Option<String>,
-
-    /// Replace the values of users with pseudonyms; equal values get equal pseudonyms
-    #[arg(long)]
-    redact: bool,
-
-    /// Keep the values of this attribute; may be repeated
-    #[arg(long, value_name = "ATTRIBUTE", requires = "redact")]
-    keep: Vec<String>,
-
-    /// Also read this user attribute, for a mapping that does not exist yet; may be repeated
-    #[arg(long = "attribute", value_name = "ATTRIBUTE")]
-    attributes: Vec<String>,
-}
-
 pub(super) async fn source(
     output: Output,
     file: Option<&Path>,
-    command: Command,
+    command: SourceCommand,
 ) -> anyhow::Result<Exit> {
     match command {
-        Command::Show { object, source } => show(output, file, (&object, source.as_deref())).await,
-        Command::Snapshot(arguments) => snapshot(output, file, &arguments).await,
+        SourceCommand::Show { object, source } => {
+            show(output, file, (&object, source.as_deref())).await
+        }
+        SourceCommand::Snapshot(arguments) => snapshot(output, file, &arguments).await,
     }
 }
 
@@ -132,9 +94,9 @@ async fn show(
 async fn snapshot(
     output: Output,
     file: Option<&Path>,
-    arguments: &Arguments,
+    arguments: &Snapshot,
 ) -> anyhow::Result<Exit> {
-    let Arguments {
+    let Snapshot {
         file: target,
         source,
         redact,

@@ -8,8 +8,9 @@ use url::Url;
 
 use super::args::StateCommand;
 use super::exit::Exit;
-use super::load::{self, Usage};
+use super::load;
 use super::output::Output;
+use super::usage::Usage;
 use crate::config::{Config, Database};
 use crate::report::{agents as report, json, text};
 use crate::scheduler;

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
-use clap::Args;
 use serde_json::{Value as Json, json};
 use tempfile::NamedTempFile;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::args;
 use super::exit::Exit;
 use super::load;
 use super::output::Output;
@@ -46,21 +46,6 @@ const JOURNAL: [&str; 5] = [
     "--quiet",
 ];
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// The file to write; its name ends with .zip
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-
-    /// A log file of entrain; its last lines are included; may be repeated
-    #[arg(long, value_name = "FILE")]
-    log: Vec<PathBuf>,
-
-    /// Only list what would be in it
-    #[arg(long)]
-    list: bool,
-}
-
 /// One file of the bundle.
 struct Part {
     name: String,
@@ -82,7 +67,7 @@ impl Part {
 pub(super) fn support(
     output: Output,
     file: Option<&Path>,
-    arguments: &Arguments,
+    arguments: &args::SupportBundle,
 ) -> anyhow::Result<Exit> {
     let path = config::find_file(file).ok();
     let config = match load::load(file) {

@@ -12,7 +12,7 @@ use super::cycles::{Cycles, Start};
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
-use super::output::{Output, StandardOutput};
+use super::output::{Look, Output, StandardOutput};
 use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
@@ -25,7 +25,7 @@ use crate::engine::redact::Redactions;
 use crate::engine::summary::{ReadBack, Summary};
 use crate::report::command;
 use crate::report::json::{self, Document};
-use crate::report::text::{self, Style};
+use crate::report::text;
 use crate::scheduler;
 use crate::store::{CommandEnd, Store};
 
@@ -135,22 +135,6 @@ pub(super) async fn handed_over(
     let all = printer.end()?;
     out.flush()?;
     Ok(all)
-}
-
-/// How the result of a cycle is written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
-    pub(super) json: bool,
-    pub(super) style: Style,
-}
-
-impl Look {
-    pub(super) fn of(output: Output) -> Self {
-        Self {
-            json: output.is_json(),
-            style: output.style(),
-        }
-    }
 }
 
 /// The result of one cycle, and what was read back after it.

@@ -4,7 +4,6 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
@@ -13,16 +12,6 @@ use crate::cycle::{self, Agent};
 use crate::report::text;
 use crate::scheduler;
 use crate::store::Store;
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    pub(super) jobs: args::Jobs,
-
-    /// Instead, send a test notification to each mail recipient and webhook, and call each heartbeat
-    #[arg(long)]
-    pub(super) notify: bool,
-}
 
 pub(super) async fn test(
     output: Output,

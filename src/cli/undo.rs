@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::args;
 use super::exit::Exit;
-use super::load::{self, Usage};
+use super::load;
 use super::output::Output;
+use super::usage::Usage;
 use crate::config::Config;
 use crate::cycle;
 use crate::engine::mapping::Source;

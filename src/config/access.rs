@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-use super::settings::{Certificate, Secret};
+use super::credential::{Certificate, Secret};
 
 /// What the target is given with each request.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,9 @@ use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use super::access::{Authentication, OAuth, SignIn};
+use super::credential::Certificate;
 use super::fingerprint::{hexadecimal_digest, value_text};
-use super::settings::{
-    Application, Certificate, DialectSettings, Job, JobNotify, Schedule, Target,
-};
+use super::settings::{Application, DialectSettings, Job, JobNotify, Schedule, Target};
 use crate::engine::configuration::Configuration;
 use crate::engine::filter::{ClauseGroup, Filter};
 use crate::engine::job::{

@@ -6,6 +6,8 @@
 
 mod access;
 pub(crate) mod bounded;
+mod choice;
+mod credential;
 mod description;
 mod document;
 mod duration;
@@ -35,6 +37,7 @@ use document::{Document, Variable};
 use problem::Log;
 
 pub(crate) use access::{Access, Authentication, OAuth, SignIn};
+pub(crate) use credential::{Certificate, Credential, Identity, Proof, Secret};
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use knobs::{
     Booleans, Bulk, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager, MemberAdd,
@@ -47,9 +50,9 @@ pub(crate) use schema::schema;
 pub(crate) use secret::{SecretError, environment, read_file as read_secret_file, with_scheme};
 pub(crate) use select::{calls_default_domain, custom_security_attributes, select};
 pub(crate) use settings::{
-    Application, Certificate, Config, Credential, Database, DialectSettings, Encryption,
-    Filterable, Identity, Job, Listen, Mail, Proof, Proxy, ProxyProof, ReportForm, Reports,
-    Schedule, Secret, Source, SourceJobs, StateAt, Target, Tls, Web, Webhook, WebhookForm,
+    Application, Config, Database, DialectSettings, Encryption, Filterable, Job, Listen, Mail,
+    Proxy, ProxyProof, ReportForm, Reports, Schedule, Source, SourceJobs, StateAt, Target, Tls,
+    Web, Webhook, WebhookForm,
 };
 pub(crate) use shareable::shareable;
 

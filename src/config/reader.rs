@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use figment::value::{Dict, Num, Value};
 
+use super::credential::Secret;
 use super::document::{Document, Place};
 use super::keys::{self, Key, Section};
 use super::problem::Log;
-use super::settings::Secret;
 use crate::engine::model::nearest;
 
 /// A value with the place where it was typed.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::bounded;
-use super::settings::Secret;
+use super::credential::Secret;
 use crate::os;
 
 /// Why a secret could not be read.

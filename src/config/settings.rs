@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use lettre::message::Mailbox;
 use url::Url;
 
 use super::access::Access;
+use super::credential::{Certificate, Credential, Proof, Secret};
 use super::knobs::Knobs;
 use crate::engine::job;
 use crate::engine::model::ObjectKind;
@@ -348,78 +348,6 @@ impl Source {
     pub(crate) fn key(&self, key: &str) -> String {
         format!("{}.{key}", self.section())
     }
-}
-
-/// How the agent signs in to the tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Credential {
-    App {
-        client_id: String,
-        /// The first is used until it is refused, then the next.
-        proofs: Vec<Proof>,
-    },
-    ManagedIdentity(Identity),
-    /// The token of the user who is signed in to the Azure CLI.
-    AzureCli,
-    /// A person signs in with a browser.
-    DeviceCode {
-        client_id: Option<String>,
-    },
-}
-
-/// By what an application proves who it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Proof {
-    Secret {
-        secret: Secret,
-        expires: Option<NaiveDate>,
-    },
-    Certificate(Certificate),
-    /// Rewritten by the platform, and so read again for each token.
-    FederatedToken(PathBuf),
-}
-
-/// A certificate with its private key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Certificate {
-    /// Without `private_key`, the key stands in the same file.
-    Pem {
-        certificate: Secret,
-        private_key: Option<Secret>,
-    },
-    Pkcs12 {
-        file: Secret,
-        password: Option<Secret>,
-    },
-}
-
-/// Which of a machine's identities.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Identity {
-    SystemAssigned,
-    ClientId(String),
-    ObjectId(String),
-    ResourceId(String),
-}
-
-impl Credential {
-    /// The key of one that stands for a person, and so is for tries alone.
-    pub(crate) fn personal(&self) -> Option<&'static str> {
-        match self {
-            Self::AzureCli => Some("azure_cli"),
-            Self::DeviceCode { .. } => Some("device_code"),
-            Self::App { .. } | Self::ManagedIdentity(_) => None,
-        }
-    }
-}
-
-/// Where a secret is to be found. It is read when it is used, and never printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Secret {
-    Env(String),
-    File(PathBuf),
-    /// A file in systemd's credentials directory.
-    Credential(String),
 }
 
 /// One application provisioned into one target.

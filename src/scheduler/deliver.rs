@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::clock::now;
-use super::driver::Shared;
+use super::shared::{Shared, chain};
 use crate::config::{Job, Secret};
 use crate::engine::notice::{Queued, next_attempt};
 use crate::engine::summary::Health;
@@ -32,7 +32,7 @@ pub(super) async fn deliver(shared: Arc<Shared>, queued: Arc<Notify>) {
         let wait = match start_due(&shared, &mut tasks, &mut busy).await {
             Ok(wait) => wait,
             Err(error) => {
-                let error = super::driver::chain(&error);
+                let error = chain(&error);
                 tracing::warn!(
                     error,
                     "notifications could not be read from the state; retrying"
@@ -87,7 +87,7 @@ async fn start_due(
             let (shared, channel) = (Arc::clone(shared), channel.clone());
             tasks.spawn(async move {
                 if let Err(error) = attempt(&shared, &channel, queued).await {
-                    let error = super::driver::chain(&error);
+                    let error = chain(&error);
                     tracing::warn!(error, "the result of a delivery could not be recorded");
                     // Not at once again.
                     sleep(GRACE).await;

@@ -1,32 +1,29 @@
 //! The service: one task for each job, each waiting for its time. The driver owns the clock, the
 //! signals and the status; what a cycle does is no business of its.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, OwnedMutexGuard, watch};
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::busy::Busy;
 use super::clock::{now, wait_until};
 use super::due::next_start;
-use super::log::{log_plan, note};
 use super::on_record::{command_first, is_paused, is_unfinished, last_start_on_record};
 use super::retries::Retries;
-use super::share::{self, Duty, share};
-use super::status::{Activity, State, Status, WokenBy};
-use super::view::{NotRun, View};
-use super::{deliver, leavers, notices};
-use crate::config::{Config, Job};
-use crate::cycle::{self, Agent, Due, Observed, Options, Planned};
+use super::share::share;
+use super::shared::{Generation, Report, Shared, chain};
+use super::status::{State, WokenBy};
+use super::turn::{Asked, Turn, run_cycle, set_state};
+use super::view::View;
+use super::{deliver, duty, leavers, notices};
+use crate::config::Config;
+use crate::cycle::{self, Agent, Options};
 use crate::engine::model::JobName;
-use crate::engine::summary::{Health, Progress, Summary};
-use crate::metrics;
 use crate::os::{Signal, Signals, systemd};
 use crate::store::{Before, Store};
 
@@ -51,60 +48,6 @@ pub(crate) enum Error {
 
 /// Reads the configuration again; an error is every problem of it, one text each.
 pub(crate) type Reload<'a> = dyn Fn() -> Result<Config, Vec<String>> + 'a;
-
-/// Writes a report, where the configuration wants it.
-pub(crate) type Report = dyn Fn(&Config, &Reported<'_>) -> anyhow::Result<()> + Send + Sync;
-
-/// What a report is of.
-pub(crate) enum Reported<'a> {
-    /// A cycle that ran.
-    Cycle { store: &'a Store, number: i64 },
-    /// What a job would do that only observes.
-    Plan {
-        job: &'a Job,
-        observed: &'a Observed,
-    },
-}
-
-/// A configuration and the agent built from it. A cycle keeps the one it started with.
-pub(super) struct Generation {
-    pub(super) config: Arc<Config>,
-    pub(super) agent: Agent,
-}
-
-impl Generation {
-    pub(super) fn job(&self, name: &JobName) -> Option<&Job> {
-        let mut jobs = self.config.jobs.iter();
-        jobs.find(|job| job.rules.name == *name)
-    }
-}
-
-pub(super) struct Shared {
-    pub(super) generation: watch::Sender<Arc<Generation>>,
-    pub(super) status: watch::Sender<Status>,
-    /// Counts the times an operator asked for all cycles now.
-    wakes: watch::Sender<u64>,
-    pub(super) store: Arc<Store>,
-    pub(super) stop: CancellationToken,
-    report: Box<Report>,
-    /// What of the jobs this agent runs.
-    pub(super) duty: watch::Sender<Duty>,
-    pub(super) busy: Mutex<BTreeMap<JobName, Busy>>,
-}
-
-impl Shared {
-    /// A report that cannot be written holds up nothing.
-    pub(super) fn report(&self, reported: &Reported<'_>) {
-        let config = Arc::clone(&self.generation.borrow().config);
-        if let Err(error) = (self.report)(&config, reported) {
-            let error = chain(&*error);
-            tracing::warn!(
-                error,
-                "the report was not written; `entrain report` shows the cycle"
-            );
-        }
-    }
-}
 
 /// The service, before its first cycle.
 pub(crate) struct Service {
@@ -131,7 +74,7 @@ impl Service {
                 generation: watch::Sender::new(Arc::new(Generation { config, agent })),
                 status: watch::Sender::default(),
                 wakes: watch::Sender::default(),
-                duty: share::at_first(&store),
+                duty: duty::at_first(&store),
                 store,
                 stop,
                 report,
@@ -417,141 +360,4 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
         // It has said itself how it ended.
         let _ = run_cycle(&shared, &current.agent, job, asked, turn).await;
     }
-}
-
-/// What is requested of a cycle.
-pub(super) struct Asked {
-    pub(super) woken_by: WokenBy,
-    pub(super) options: Options,
-    pub(super) progress: watch::Sender<Progress>,
-}
-
-/// No other cycle of the job runs, and the tenant is read for it.
-pub(super) struct Turn {
-    _busy: OwnedMutexGuard<()>,
-    due: Due,
-}
-
-impl Turn {
-    /// In this order: what is due holds up the readings of all others, so it must not wait for anything else.
-    pub(super) fn new(busy: OwnedMutexGuard<()>, due: Due) -> Self {
-        Self { _busy: busy, due }
-    }
-}
-
-pub(super) async fn run_cycle(
-    shared: &Arc<Shared>,
-    agent: &Agent,
-    job: &Job,
-    asked: Asked,
-    turn: Turn,
-) -> Result<Ran, NotRun> {
-    let Asked {
-        woken_by,
-        options,
-        progress,
-    } = asked;
-    let Turn { _busy, due } = turn;
-    let name = &job.rules.name;
-    let watched = progress.subscribe();
-    let running = State::Running {
-        woken_by,
-        progress: watched,
-    };
-    set_state(shared, name, running, None);
-    tracing::debug!(job = %name, woken_by = woken_by.word(), "cycle starts");
-    // A thread of its own: planning computes for long, and a bug that panics costs this cycle, not
-    // the job.
-    let (agent, own) = (agent.clone(), job.clone());
-    let runtime = Handle::current();
-    let begun = Instant::now();
-    let reports = Arc::clone(shared);
-    let cycle = spawn_blocking(move || {
-        runtime.block_on(async {
-            if own.observes {
-                let observed = Box::pin(agent.observe(&own, &progress, due)).await?;
-                let (job, observed) = (&own, &observed);
-                reports.report(&Reported::Plan { job, observed });
-                return Ok(Ran::Plan(observed.planned.clone()));
-            }
-            let summary = agent.run(&own, &options, &progress, due).await?;
-            Ok::<_, cycle::Error>(Ran::Cycle(summary))
-        })
-    });
-    let ran = match cycle.await {
-        Ok(ran) => ran.map_err(NotRun::from),
-        Err(error) => Err(NotRun::Bug(error.to_string())),
-    };
-    if let Err(error) = &ran
-        && error.is_of_the_request()
-    {
-        let error = error.chain();
-        tracing::warn!(job = %name, error, "a command was ignored, because it names an object or cycle that does not exist");
-        set_state(shared, name, State::Waiting { next: None }, None);
-        return ran;
-    }
-    let ended = match &ran {
-        Ok(Ran::Plan(planned)) => log_plan(name, planned),
-        Ok(Ran::Cycle(summary)) => note(shared, summary, woken_by).await,
-        Err(_) if shared.stop.is_cancelled() => {
-            tracing::info!(job = %name, "the cycle was stopped; the next one continues from here");
-            Health::Stopped
-        }
-        Err(error) if error.needs_decision() => {
-            let error = error.chain();
-            tracing::error!(job = %name, error, "the cycle was held");
-            Health::Held
-        }
-        Err(error) => {
-            let error = error.chain();
-            // Another agent may have begun one since this one lost its lease.
-            let is_lost = shared.store.joined().is_some_and(|agents| agents.is_lost());
-            let last = shared.store.last_cycle(name).ok().flatten();
-            let last = last.filter(|_| !is_lost);
-            let cycle = last.map(|cycle| cycle.number);
-            tracing::error!(
-                job = %name, cycle, error,
-                "the cycle failed; it will be retried when it is due"
-            );
-            Health::Failed
-        }
-    };
-    metrics::cycle(name.as_str(), ended.as_str(), begun.elapsed());
-    if let Some(agents) = shared.store.joined() {
-        let (name, took) = (name.clone(), begun.elapsed());
-        // A hint for the division of the jobs, no more.
-        spawn_blocking(move || drop(agents.weigh(&name, took)));
-    }
-    deliver::heartbeat(shared, job, ended);
-    set_state(shared, name, State::Waiting { next: None }, Some(ended));
-    ran
-}
-
-/// What a job did when it was due.
-pub(super) enum Ran {
-    Cycle(Summary),
-    /// It only observes.
-    Plan(Planned),
-}
-
-/// `ended` replaces what is known of the last cycle; `None` leaves it as it is.
-fn set_state(shared: &Arc<Shared>, name: &JobName, state: State, ended: Option<Health>) {
-    shared.status.send_modify(|status| {
-        let known = status.jobs.remove(name);
-        let last = ended.or_else(|| known.and_then(|job| job.last));
-        let activity = Activity { state, last };
-        status.jobs.insert(name.clone(), activity);
-    });
-}
-
-/// An error and everything below it, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

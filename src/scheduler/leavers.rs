@@ -9,8 +9,8 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::sleep;
 
-use super::driver::{Generation, Shared};
 use super::log::note;
+use super::shared::{Generation, Shared};
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::{Error, Seen, next_look};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::driver::{Reported, Shared};
+use super::shared::{Reported, Shared};
 use super::status::WokenBy;
 use crate::cycle::Planned;
 use crate::engine::model::JobName;

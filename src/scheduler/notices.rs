@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::clock::now;
-use super::driver::{Generation, Shared};
 use super::due::rhythm;
+use super::shared::{Generation, Shared, chain};
 use super::status::{State, Status};
 use crate::config::{Config, Job, WebhookForm};
 use crate::cycle;
@@ -78,7 +78,7 @@ pub(super) async fn watch(
             Ok(true) => queued.notify_one(),
             Ok(false) => {}
             Err(error) => {
-                let error = super::driver::chain(&error);
+                let error = chain(&error);
                 tracing::warn!(
                     error,
                     "the state could not be read for notifications; retrying"

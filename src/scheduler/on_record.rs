@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::sleep;
 
-use super::driver::{Shared, chain};
+use super::shared::{Shared, chain};
 use crate::engine::model::JobName;
 use crate::store::Store;
 

@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::clock::{LONGEST_SLEEP, now};
-use super::driver::Shared;
 use super::log::note;
+use super::shared::Shared;
 use super::status::WokenBy;
 use crate::config::Job;
 use crate::cycle::Agent;

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::clock::now;
-use super::driver::{Shared, chain};
+use super::duty::Duty;
+use super::shared::{Generation, Shared, chain};
 use crate::engine::model::JobName;
 use crate::store::{About, Agents, Error, Held, Offer, Store};
 
@@ -18,45 +19,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Looks between two divisions of the jobs, and between two looks at the size of what was changed.
 const LOOKS: u32 = 4;
 const COMPACT_LOOKS: u32 = 120;
-
-/// What this agent runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Duty {
-    /// No other agent shares the state.
-    All,
-    Of(Held),
-    /// Nothing, since the database cannot be used.
-    Nothing {
-        because: String,
-    },
-}
-
-impl Duty {
-    pub(super) fn has(&self, job: &JobName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Of(held) => held.jobs.contains(job),
-            Self::Nothing { .. } => false,
-        }
-    }
-
-    pub(super) fn notifies(&self) -> bool {
-        match self {
-            Self::All => true,
-            Self::Of(held) => held.notices,
-            Self::Nothing { .. } => false,
-        }
-    }
-}
-
-/// What the duty is before the first division.
-pub(super) fn at_first(store: &Store) -> watch::Sender<Duty> {
-    watch::Sender::new(if store.is_shared() {
-        Duty::Of(Held::default())
-    } else {
-        Duty::All
-    })
-}
 
 /// What an agent says of itself to the others.
 pub(crate) fn about(command: &str, shares: bool) -> About {
@@ -118,7 +80,7 @@ struct Part {
     agents: Option<Arc<Agents>>,
     /// Jobs of which a newer configuration was reported.
     reported: BTreeSet<JobName>,
-    generation: watch::Receiver<Arc<super::driver::Generation>>,
+    generation: watch::Receiver<Arc<Generation>>,
     configured: bool,
     /// The database could not be used at the last look.
     failed: bool,

@@ -7,9 +7,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use super::driver::{Asked, Generation, Ran, Shared, Turn, run_cycle};
-use super::share::Duty;
+use super::duty::Duty;
+use super::shared::{Generation, Shared};
 use super::status::{Status, WokenBy};
+use super::turn::{Asked, NotRun, Ran, Turn, run_cycle};
 use crate::config::{Config, Job};
 use crate::cycle::{self, Agent, Options, Probed};
 use crate::engine::model::JobName;
@@ -32,39 +33,6 @@ pub(crate) struct Now {
     pub(crate) job: JobName,
     pub(crate) options: Options,
     pub(crate) progress: watch::Sender<Progress>,
-}
-
-/// Why there is no summary of a cycle.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NotRun {
-    #[error("the service has no job {0}: reload its configuration")]
-    NoJob(JobName),
-    #[error(transparent)]
-    Cycle(#[from] cycle::Error),
-    #[error("the job {0} moved to another agent meanwhile: repeat the command")]
-    Elsewhere(JobName),
-    #[error("the cycle crashed; this is a bug: {0}")]
-    Bug(String),
-}
-
-impl NotRun {
-    /// See [`cycle::Error::is_of_the_request`].
-    pub(crate) fn is_of_the_request(&self) -> bool {
-        matches!(self, Self::Cycle(error) if error.is_of_the_request())
-    }
-
-    /// See [`cycle::Error::needs_decision`].
-    pub(crate) fn needs_decision(&self) -> bool {
-        matches!(self, Self::Cycle(error) if error.needs_decision())
-    }
-
-    /// The whole chain in one line.
-    pub(crate) fn chain(&self) -> String {
-        match self {
-            Self::Cycle(error) => error.chain(),
-            Self::NoJob(_) | Self::Elsewhere(_) | Self::Bug(_) => self.to_string(),
-        }
-    }
 }
 
 impl View {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::Site;
+use super::readers;
 use crate::engine::record::Registered;
+use crate::scheduler::View;
 
 /// For so long what was read is shown.
 const AGE: Duration = Duration::from_secs(3);
@@ -21,21 +22,21 @@ pub(super) type Known = Arc<Result<Vec<Registered>, String>>;
 #[derive(Default)]
 pub(super) struct Agents(Mutex<Option<(Instant, Known)>>);
 
-impl Site {
+impl Agents {
     /// `None`: the state is a file, and one agent runs all jobs.
-    pub(super) async fn agents(&self) -> Option<Known> {
-        self.view.config().state.database.as_ref()?;
-        let mut last = self.agents.0.lock().await;
+    pub(super) async fn known(&self, view: &View) -> Option<Known> {
+        view.config().state.database.as_ref()?;
+        let mut last = self.0.lock().await;
         if let Some((at, known)) = &*last
             && at.elapsed() < AGE
         {
             return Some(Arc::clone(known));
         }
-        let view = self.view.clone();
+        let view = view.clone();
         let read = tokio::task::spawn_blocking(move || view.agents());
         let known = match timeout(LONGEST, read).await {
             Ok(Ok(Ok(agents))) => Ok(agents.unwrap_or_default()),
-            Ok(Ok(Err(error))) => Err(super::readers::Error::from(error).to_string()),
+            Ok(Ok(Err(error))) => Err(readers::Error::from(error).to_string()),
             Ok(Err(broken)) => Err(broken.to_string()),
             Err(_) => Err("the database does not answer".to_owned()),
         };

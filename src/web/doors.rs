@@ -13,7 +13,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::timeout;
 use url::Host;
 
-use super::{Error, Site, text};
+use super::answer::text;
+use super::error::Error;
 use crate::config::{self, Listen, ProxyProof, Secret, Web};
 use crate::scheduler;
 use crate::store::{StateKey, Store};
@@ -215,11 +216,15 @@ impl Doors {
 }
 
 /// Before and after every request.
-pub(super) async fn check(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let mut response = if let Some(response) = refusal(&site.doors, &request) {
+pub(super) async fn check(
+    State(doors): State<Arc<Doors>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = if let Some(response) = refusal(&doors, &request) {
         response
     } else {
-        let has_session = site.doors.is_signed_in(request.headers(), scheduler::now());
+        let has_session = doors.is_signed_in(request.headers(), scheduler::now());
         let answer = HAS_SESSION.scope(has_session, next.run(request));
         match timeout(LONGEST, answer).await {
             Ok(response) => response,

@@ -15,8 +15,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::Site;
+use super::answer::text;
 use super::live::Live;
-use super::{Site, text};
 
 /// At most so often, however fast a cycle is.
 const EVERY: Duration = Duration::from_millis(250);

@@ -2,7 +2,9 @@
 //! channels and at the state by connections of its own, and so never makes a cycle wait.
 
 mod agents;
+mod answer;
 mod doors;
+mod error;
 mod events;
 mod live;
 mod metrics;
@@ -25,33 +27,15 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use self::agents::Agents;
+use self::answer::text;
 use self::doors::Doors;
+pub(crate) use self::error::Error;
 use self::live::Live;
 use self::readers::Readers;
 use crate::config::{Listen, Web};
 use crate::report::html::site;
 use crate::scheduler::{self, View};
-use crate::store::{self, Store};
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error("cannot listen on {at} ([web] listen)")]
-    Listen {
-        at: String,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("the {what} cannot be used")]
-    Secret {
-        what: &'static str,
-        #[source]
-        source: crate::config::SecretError,
-    },
-    #[error("the certificate of the status page cannot be used ([web] tls): {0}")]
-    Tls(String),
-    #[error("the state cannot be read for the status page")]
-    State(#[source] store::Error),
-}
+use crate::store::Store;
 
 /// The page, while the service runs.
 pub(crate) struct Page {
@@ -76,7 +60,7 @@ impl Page {
 struct Site {
     view: View,
     readers: Readers,
-    doors: Doors,
+    doors: Arc<Doors>,
     started: DateTime<Utc>,
     live: watch::Receiver<Arc<Live>>,
     agents: Agents,
@@ -91,7 +75,7 @@ const LARGEST_FORM: usize = 8 * 1024;
 
 /// Begins to listen; an error ends the service before its first cycle.
 pub(crate) fn start(settings: &Web, store: &Store, view: View) -> Result<Page, Error> {
-    let doors = Doors::new(settings, store)?;
+    let doors = Arc::new(Doors::new(settings, store)?);
     let readers = Readers::open(store).map_err(Error::State)?;
     let listener = server::Listener::bind(&settings.listen)?;
     let tls = settings
@@ -137,7 +121,7 @@ pub(crate) fn start(settings: &Web, store: &Store, view: View) -> Result<Page, E
 
 fn router(site: Arc<Site>) -> Router {
     let door = from_fn_with_state(Arc::clone(&site), pages::door);
-    let check = from_fn_with_state(Arc::clone(&site), doors::check);
+    let check = from_fn_with_state(Arc::clone(&site.doors), doors::check);
     let alive = || async { text(StatusCode::OK, "alive\n") };
     let style = || async { own_file("text/css; charset=utf-8", site::STYLE) };
     let script = || async { own_file("text/javascript; charset=utf-8", site::SCRIPT) };
@@ -171,15 +155,6 @@ fn own_file(form: &'static str, content: &'static str) -> Response {
         (header::CACHE_CONTROL, "max-age=600"),
     ];
     (headers, content).into_response()
-}
-
-fn text(status: StatusCode, words: impl Into<String>) -> Response {
-    (
-        status,
-        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-        words.into(),
-    )
-        .into_response()
 }
 
 async fn readyz(State(site): State<Arc<Site>>) -> Response {

@@ -9,10 +9,11 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use chrono::{DateTime, Utc};
 
+use super::Site;
 use super::agents::Known;
+use super::answer::text;
 use super::doors::{self, Certified};
 use super::readers::Error;
-use super::{Site, text};
 use crate::config::{Config, Job, Schedule};
 use crate::cycle;
 use crate::engine::model::{JobName, Key, ObjectKind, SourceId, nearest};
@@ -188,7 +189,7 @@ pub(super) async fn overview(State(site): Shared) -> Result<Html<String>, Proble
         has_channels: config.notify.mail.is_some() || !config.notify.webhooks.is_empty(),
         waiting: &waiting,
     };
-    let known = site.agents().await;
+    let known = site.agents.known(&site.view).await;
     let agents = shown(known.as_ref());
     Ok(Html(site::overview(frame(true), &views, agents, outbox)))
 }
@@ -206,7 +207,7 @@ pub(super) async fn job(
     let (known, job) = (Arc::clone(&config), job.clone());
     let view = site.ask(move |store| view_of(store, (&known, &job), CYCLES, activity));
     let view = view.await?;
-    let known = site.agents().await;
+    let known = site.agents.known(&site.view).await;
     let agents = shown(known.as_ref());
     Ok(Html(site::job(frame(true), place, &view, agents)))
 }

@@ -21,8 +21,8 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::{TlsAcceptor, rustls};
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
 use super::doors::Certified;
+use super::error::Error;
 use crate::config::{self, Listen};
 use crate::os::{self, UnixListener, UnixStream};
 use crate::scheduler::View;

@@ -2,6 +2,7 @@
 
 mod local;
 mod operator;
+mod reading;
 #[cfg(test)]
 mod tests;
 
@@ -9,13 +10,17 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(super) use self::local::{Demo, Eval, Export, Init, Man};
 pub(super) use self::operator::{
     ConfigCommand, Erase, EscrowCommand, LinksCommand, Reset, Restart, StateCommand, Undo,
 };
+pub(super) use self::reading::{
+    Import, PresetsCommand, Probe, Report, Snapshot, SourceCommand, SupportBundle, Test,
+};
+use super::format::Format;
 use super::moment::{Moment, moment};
 use crate::cycle::{self, Options};
 use crate::engine::model::ObjectKind;
@@ -83,15 +88,6 @@ pub(super) fn is_command(word: &str) -> bool {
     names.iter().any(|name| name == word)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    Text,
-    Json,
-    /// For spreadsheets; only some commands print it, and their help says so
-    #[value(hide = true)]
-    Csv,
-}
-
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run the service: every enabled job on its schedule, until SIGTERM
@@ -118,7 +114,7 @@ pub(super) enum Command {
     /// Explain why an object is or is not provisioned, and what would change that; uses no network
     Explain(Linked),
     /// Detect what a target supports and print settings to review; only reads unless --write is given
-    Probe(super::probe::Arguments),
+    Probe(Probe),
     /// Check the configuration; uses no network
     Check {
         /// Print the JSON Schema of the configuration, for editors, instead of checking
@@ -126,11 +122,11 @@ pub(super) enum Command {
         schema: bool,
     },
     /// Test the connections to the source and the targets
-    Test(super::test::Arguments),
+    Test(Test),
     /// Show objects of the tenant, or save a snapshot of it
     Source {
         #[command(subcommand)]
-        command: super::source::Command,
+        command: SourceCommand,
     },
     /// Show the state of each job; uses no network
     Status(Status),
@@ -142,7 +138,7 @@ pub(super) enum Command {
     /// Lists each action with its outcome. For a period, summarizes joiners, movers and leavers, who lost
     /// access and why, how long changes took, and what failed.
     #[command(after_help = "--format csv prints a table for spreadsheets.")]
-    Report(super::report::Arguments),
+    Report(Report),
     /// Approve held removals of a job
     ///
     /// An approval is for one object, action and cause. It expires after 7 days, or when the removal is no
@@ -195,7 +191,7 @@ pub(super) enum Command {
     ///
     /// Versions, the configuration, the state of each job and the last cycles, log lines, and what targets
     /// report of themselves. Lists the contents before it writes the file.
-    SupportBundle(super::support::Arguments),
+    SupportBundle(SupportBundle),
     /// Evaluate a mapping expression, or a file of test cases
     ///
     /// Exits with 1 if the evaluation fails or a case differs, and with 2 if the expression or a file cannot be read.
@@ -203,14 +199,14 @@ pub(super) enum Command {
     /// List and print presets, one for each known kind of target
     Presets {
         #[command(subcommand)]
-        command: Option<super::presets::PresetsCommand>,
+        command: Option<PresetsCommand>,
     },
     /// Write a commented configuration, from options or questions
     Init(Init),
     /// Convert the schema of an Entra provisioning job to a job of entrain
     ///
     /// Lists everything that has no counterpart in entrain.
-    Import(super::import::Arguments),
+    Import(Import),
     /// Export a job in another format
     Export(Export),
     /// Run full cycles between a simulated tenant and target

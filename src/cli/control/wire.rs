@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cli::output::Look;
 use crate::cli::saved::{Apply, SavedPlan};
-use crate::cli::sync::Look;
 use crate::config::Job;
 use crate::cycle::{Only, Options};
 use crate::engine::model::ObjectKind;

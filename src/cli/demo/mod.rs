@@ -17,11 +17,12 @@ use play::{Joined, Renamed};
 use super::args;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
-use super::load::{self, Usage};
+use super::load;
 use super::output::Output;
 use super::plan::view;
 use super::rows::LedgerRows;
-use super::{plan, sync};
+use super::usage::Usage;
+use super::{cycles, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options};
 use crate::engine::model::JobName;
@@ -310,7 +311,7 @@ impl Stage<'_> {
             scheduler::now,
         )?;
         let options = Options::default();
-        let planning = plan::one(story.output, &agent, self.interrupt, self.job, &options);
+        let planning = cycles::one(story.output, &agent, self.interrupt, self.job, &options);
         let planned = planning.await?;
         let rules = &self.job.rules;
         let rows = LedgerRows::new(&state, planned.cycle, Redactions::of(rules));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json, json};
 
 use super::input::{self, Object, WireRole};
-use super::{Seed, World};
+use super::world::{Seed, World, compile};
 use crate::cli::moment::point_in_time;
 use crate::engine::expr::{Error, Flow};
 use crate::engine::model::AppRole;
@@ -194,7 +194,7 @@ impl Cases {
 
 impl Case {
     fn found(&self, now: DateTime<Utc>, default_domain: Option<&str>) -> Result<Flow, Error> {
-        let expression = super::compile(&self.expression, &self.object)?;
+        let expression = compile(&self.expression, &self.object)?;
         let world = World {
             object: &self.object,
             roles: &self.roles,

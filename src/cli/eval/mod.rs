@@ -3,70 +3,26 @@
 
 mod cases;
 mod input;
+mod world;
 
-use std::cell::RefCell;
 use std::io::Write as _;
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 
 use super::args;
 use super::exit::Exit;
-use super::load::{self, Usage};
+use super::load;
 use super::output::Output;
-use crate::engine::expr::{Error, Expression, Input, Write};
+use super::usage::Usage;
+use crate::engine::expr::{Error, Expression};
 use crate::engine::model::{AppRole, ObjectKind, Presence, source};
 use crate::report::eval::{self as report, EvalView, InputView};
 use crate::scheduler;
 use crate::store::Store;
 use cases::Cases;
 use input::{Object, WireRole};
-
-/// Everything that an expression is evaluated on.
-struct World<'a> {
-    object: &'a Object,
-    roles: &'a [AppRole],
-    existing: &'a [String],
-    default_domain: Option<&'a str>,
-    now: DateTime<Utc>,
-}
-
-/// Where random bits come from.
-#[derive(Clone, Copy)]
-enum Seed {
-    Fixed,
-    Random,
-}
-
-/// Compiles an expression whose attributes are those of the object.
-fn compile(text: &str, object: &Object) -> Result<Expression, Error> {
-    let mut expression = Expression::compile(text)?;
-    expression.spell_attributes(&|name| Some(object.spelled(name)));
-    Ok(expression)
-}
-
-impl World<'_> {
-    fn with<T>(&self, seed: Seed, evaluate: impl FnOnce(&Input<'_>) -> T) -> T {
-        let random = RefCell::new(match seed {
-            Seed::Fixed => fastrand::Rng::with_seed(0),
-            Seed::Random => fastrand::Rng::new(),
-        });
-        evaluate(&Input {
-            attributes: &self.object.seen(),
-            roles: self.roles,
-            write: Write::Update,
-            now: self.now,
-            random: &|| random.borrow_mut().u64(..),
-            default_domain: self.default_domain,
-            // As targets compare what must be unique: without regard to case.
-            taken: &|value| {
-                let value = value.to_lowercase();
-                self.existing.iter().any(|one| one.to_lowercase() == value)
-            },
-        })
-    }
-}
+use world::{Seed, World, compile};
 
 /// What stands in the way of an evaluation, and the exit code that it means.
 struct Obstacle {

@@ -4,9 +4,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::export::directory_name;
 use super::names::{self, to_graph};
 use super::toml::{self, Clause, Group, SHOWN_LENGTH, Side, shown};
+use super::written::directory_name;
 use super::{Left, judge, wire};
 use crate::engine::filter::{self, ClauseGroup, Filter, Operator, boolean};
 use crate::engine::model::ObjectKind;

@@ -14,6 +14,7 @@ mod shape;
 mod toml;
 mod tree;
 mod wire;
+mod written;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -7,10 +7,10 @@ mod target;
 
 use figment::value::Value;
 
+use super::credential::Secret;
 use super::document::Place;
 use super::knobs::Knob;
 use super::reader::Typed;
-use super::settings::Secret;
 use crate::engine::job::Limit;
 
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::access::{BASIC, CLIENT_CERTIFICATE, ENTRA, HEADERS, OAUTH, PROXY, RULES, TOKEN};
 use super::notify::JOB_NOTIFY;
-use super::table::JOB_SCHEDULE;
+use super::schedule::JOB_SCHEDULE;
 use super::{Holds, Key, Rule, Section, key, knob, section};
 
 pub(super) const JOB: Section = section(

@@ -5,6 +5,7 @@ mod access;
 mod job;
 mod notify;
 mod preset;
+mod schedule;
 mod source;
 mod table;
 mod web;

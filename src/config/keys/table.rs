@@ -1,12 +1,13 @@
-//! The top of the file, the schedule, and the list of all sections.
+//! The top of the file, and the list of all sections.
 
 use super::job::{
     APPLICATION, CLAUSE, EXCEPTION, FILTER, GROUPS, JOB, MAPPING, SAFETY, SCOPE, TARGET, USERS,
 };
 use super::notify::{JOB_NOTIFY, MAIL, NOTIFY, WEBHOOK};
+use super::schedule::{JOB_SCHEDULE, SCHEDULE};
 use super::source::{NAMED_SOURCE, SECRET, SOURCE};
 use super::web::WEB;
-use super::{Holds, Key, Rule, Section, key, section};
+use super::{Holds, Rule, Section, key, section};
 
 pub(in crate::config) const TOP: Section = Section {
     name: "",
@@ -155,66 +156,6 @@ const REPORTS: Section = section(
             "How long the reports are kept. Default: 90d.",
         ),
     ],
-);
-
-const SCHEDULE: Section = schedule(
-    "schedule",
-    &[
-        INTERVAL,
-        CRON,
-        TIMEZONE,
-        JITTER,
-        VERIFY,
-        key(
-            "leavers",
-            Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
-            "How often the service checks, also while a cycle runs, for users who must lose access. Default: 1m.",
-        ),
-        key(
-            "retries",
-            Holds::OneOf(&[Holds::Duration, Holds::Words(&["off"])]),
-            "Delay after which the service retries a failed object; it doubles with each retry, up to a \
-             day. A removal is retried after a sixth of it. Default: 1m.",
-        ),
-    ],
-);
-pub(super) const JOB_SCHEDULE: Section =
-    schedule("jobs.schedule", &[INTERVAL, CRON, TIMEZONE, JITTER, VERIFY]);
-
-const fn schedule(name: &'static str, keys: &'static [Key]) -> Section {
-    Section {
-        name,
-        keys,
-        rules: &[Rule::AtMostOne(&["interval", "cron"])],
-        reserved: &[],
-    }
-}
-
-const INTERVAL: Key = key(
-    "interval",
-    Holds::Duration,
-    "From the start of one cycle to the start of the next. Default: 40m.",
-);
-const CRON: Key = key(
-    "cron",
-    Holds::Text,
-    "Instead of interval: second, minute, hour, day, month, weekday.",
-);
-const TIMEZONE: Key = key(
-    "timezone",
-    Holds::Text,
-    "Of cron, such as Europe/Berlin. Default: UTC.",
-);
-const JITTER: Key = key(
-    "jitter",
-    Holds::Duration,
-    "Each start is delayed by a random time up to this.",
-);
-
-const VERIFY: Key = key(
-    "verify",
-    Holds::OneOf(&[Holds::Duration, Holds::Words(&["daily", "weekly", "off"])]),
-    "How often a cycle compares linked objects with what the target holds. Default: off.",
 );
 
 /// Every section of the configuration.

@@ -3,28 +3,17 @@
 use std::collections::BTreeSet;
 
 use super::shape::{Shape, word};
-use super::source::fail;
-use crate::config::problem::Log;
-use crate::config::reader::Typed;
-use crate::engine::expr::{Expression, Given};
+use crate::engine::expr::{self, Expression, Given};
 use crate::engine::mapping::convert;
 use crate::engine::model::source::{self, SourceType};
 use crate::engine::model::{ObjectKind, TargetPath, TargetType, Value, is_whole_list, schema};
 
-/// What the expression can give of objects of this kind; a part that always fails is reported.
+/// What the expression can give of objects of this kind; an error where a part of it always fails.
 pub(super) fn gives(
     kind: ObjectKind,
     expression: &Expression,
-    text: &Typed<String>,
-    log: &mut Log,
-) -> Option<BTreeSet<Given>> {
-    match expression.gives(&|name| of_attribute(kind, name)) {
-        Ok(given) => Some(given),
-        Err(err) => {
-            fail(&err, text, log);
-            None
-        }
-    }
+) -> Result<BTreeSet<Given>, expr::Error> {
+    expression.gives(&|name| of_attribute(kind, name))
 }
 
 fn of_attribute(kind: ObjectKind, name: &str) -> Given {

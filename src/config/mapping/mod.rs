@@ -10,9 +10,9 @@ mod source;
 
 use std::collections::BTreeMap;
 
+use super::choice::choose;
 use super::file::{self, Flow};
-use super::problem::{Log, suggest};
-use super::reader::Typed;
+use super::problem::Log;
 use crate::engine::mapping::{Apply, Mapping, OnDrift, Source};
 use crate::engine::model::schema;
 use crate::engine::model::source::IS_SOFT_DELETED;
@@ -284,21 +284,4 @@ fn forbidden(path: &TargetPath) -> Option<&'static str> {
         "groups" => Some("memberships are written through the groups' members"),
         _ => None,
     }
-}
-
-/// One of several words, or a problem that lists them.
-pub(super) fn choose<T: Copy>(
-    typed: &Typed<String>,
-    words: &[(&str, T)],
-    log: &mut Log,
-) -> Option<T> {
-    let found = words.iter().find(|(word, _)| *word == typed.value);
-    if found.is_none() {
-        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        log.problem(typed.place.problem(
-            format!("{:?} is not one of the allowed values", typed.value),
-            suggest(&typed.value, &known),
-        ));
-    }
-    found.map(|(_, value)| *value)
 }

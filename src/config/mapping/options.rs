@@ -1,7 +1,7 @@
 //! Whether a mapping matches, when it applies, and what it does with nothing.
 
-use super::choose;
 use super::shape::Shape;
+use crate::config::choice::choose;
 use crate::config::file;
 use crate::config::problem::Log;
 use crate::engine::mapping::{Apply, OnEmpty, Source};

@@ -1,6 +1,6 @@
 //! The shape of a target attribute.
 
-use super::choose;
+use crate::config::choice::choose;
 use crate::config::document::Place;
 use crate::config::file;
 use crate::config::problem::Log;

@@ -51,7 +51,13 @@ pub(super) fn build_source(
                     "map a sub-attribute such as emails[type eq \"work\"].value",
                 ));
             }
-            let given = given::gives(kind, &expression, text, log)?;
+            let given = match given::gives(kind, &expression) {
+                Ok(given) => given,
+                Err(err) => {
+                    fail(&err, text, log);
+                    return None;
+                }
+            };
             if let Err((message, remedy)) = given::fits(kind, &given, path, shape) {
                 log.problem(text.place.problem(message, remedy));
                 return None;
@@ -137,7 +143,7 @@ fn explain(kind: ObjectKind, name: &str, why: &Unusable) -> (String, String) {
 }
 
 /// Reports an error in an expression at its own place.
-pub(super) fn fail(err: &expr::Error, text: &Typed<String>, log: &mut Log) {
+fn fail(err: &expr::Error, text: &Typed<String>, log: &mut Log) {
     let at = (err.line(&text.value), err.column(&text.value));
     let remedy = "correct the expression; entrain eval tries it out";
     let message = err.render(&text.value);

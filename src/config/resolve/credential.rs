@@ -5,12 +5,12 @@ use std::path::Path;
 use chrono::NaiveDate;
 
 use super::{guid, secret};
+use crate::config::credential::{Certificate, Credential, Identity, Proof, Secret};
 use crate::config::document::Place;
 use crate::config::file::{self, Credential as Typed};
 use crate::config::problem::Log;
 use crate::config::reader;
 use crate::config::secret::environment;
-use crate::config::settings::{Certificate, Credential, Identity, Proof, Secret};
 
 /// What the webhook of Azure workload identity puts into the environment of a pod.
 pub(super) const CLIENT_ID: &str = "AZURE_CLIENT_ID";

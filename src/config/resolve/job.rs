@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use super::guid;
+use super::name::check_name;
 use super::notify::resolve_job_notify;
 use super::rules::resolve_rules;
 use super::schedule::{resolve_schedule, resolve_verify, zone_of};
 use super::scope::{resolve_provision, resolve_scope};
 use super::source::sources_of;
 use super::target::resolve_target;
-use crate::config::mapping::{Base, choose};
+use crate::config::choice::choose;
+use crate::config::mapping::Base;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::settings::{Application, Job};
@@ -18,9 +20,6 @@ use crate::engine::job::{self, Limit, Limits, Rules, Safety, ScopeMode, WhenOutO
 use crate::engine::mapping::{OnDrift, Source};
 use crate::engine::model::{JobName, ObjectKind, source};
 use crate::engine::window::Window;
-
-/// Most characters of a job's name.
-const NAME_LENGTH: usize = 64;
 
 pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
     let names: Vec<_> = jobs.iter().filter_map(|job| job.name.as_ref()).collect();
@@ -36,19 +35,6 @@ pub(super) fn check_names(jobs: &[file::Job], log: &mut Log) {
                 "give each job a unique name; case is ignored",
             ));
         }
-    }
-}
-
-pub(super) fn check_name(name: &Typed<String>, of: &str, log: &mut Log) {
-    let text = &name.value;
-    let is_plain = text
-        .chars()
-        .all(|c| c.is_alphanumeric() || "-_.".contains(c));
-    if !is_plain || text.starts_with('-') || text.chars().count() > NAME_LENGTH {
-        log.problem(name.place.problem(
-            format!("{text:?} is not a valid {of} name"),
-            format!("use at most {NAME_LENGTH} letters, digits, hyphens, dots and underscores"),
-        ));
     }
 }
 

@@ -6,6 +6,7 @@ mod address;
 mod credential;
 mod filter;
 mod job;
+mod name;
 mod notify;
 mod rules;
 mod schedule;
@@ -22,14 +23,15 @@ use std::time::Duration;
 pub(super) use schedule::INTERVAL;
 pub(super) use target::{CONCURRENCY, MEMBER_CHUNK, TIMEOUT, VISIBILITY_DELAY};
 
+use super::choice::choose;
+use super::credential::Secret;
 use super::document::{Document, Place};
 use super::duration;
 use super::file::{self, File};
-use super::mapping::choose;
 use super::problem::Log;
 use super::reader::Typed;
 use super::secret::Purpose;
-use super::settings::{Config, Notify, ReportForm, Reports, Secret, Source};
+use super::settings::{Config, Notify, ReportForm, Reports, Source};
 
 /// How long the service keeps its reports, by default.
 const KEEP_REPORTS: Duration = Duration::from_hours(24 * 90);
@@ -137,7 +139,7 @@ pub(crate) fn fault(answer: Answer, text: &str) -> Option<String> {
     let mut log = Log::default();
     let log_of = &mut log;
     match answer {
-        Answer::JobName => job::check_name(&typed, "job", log_of),
+        Answer::JobName => name::check_name(&typed, "job", log_of),
         Answer::Tenant => drop(source::tenant(&typed, log_of)),
         Answer::Id => drop(guid(&typed, "copy it from the Entra admin center", log_of)),
         Answer::Address => drop(target::scim_address(&typed, log_of)),

@@ -8,8 +8,8 @@ use url::Host;
 
 use super::address::is_loopback;
 use super::{certificates, secret};
+use crate::config::choice::choose;
 use crate::config::file;
-use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::settings::{Encryption, JobNotify, Mail, Notify, Webhook, WebhookForm};

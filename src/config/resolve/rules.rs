@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::filter::resolve_filter;
 use super::length;
+use crate::config::choice::choose;
 use crate::config::file;
-use crate::config::mapping::{self, Base, choose};
+use crate::config::mapping::{self, Base};
 use crate::config::problem::Log;
 use crate::engine::filter::Filter;
 use crate::engine::job::{Actions, Exception, Rules, WhenOutOfScope};

@@ -1,7 +1,7 @@
 //! Who is in scope, and which groups are provisioned as objects.
 
+use crate::config::choice::choose;
 use crate::config::file;
-use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::engine::job::{GroupObjects, Scope, ScopeMode};

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::address::{proxy_address, web_address};
 use super::credential::{self, resolve_credential};
-use super::job::check_name;
+use super::name::check_name;
+use crate::config::choice::choose;
 use crate::config::file;
-use crate::config::mapping::choose;
 use crate::config::problem::Log;
 use crate::config::reader::Typed;
 use crate::config::secret::environment;

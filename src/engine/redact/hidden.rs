@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::known::{Known, Others, each_text, fold};
+use super::known::{Known, Others, SHORT, each_text, fold};
 use super::marked::Marked;
 use super::{REDACTED, Redactions};
 use crate::engine::model::{Link, MatchKey, ObjectKind, TargetPath, Value};
@@ -18,9 +18,6 @@ pub(crate) struct Hidden {
     /// Whether resources that the target shows may hold more of that.
     in_data: bool,
 }
-
-/// A shorter text is taken out only where it stands as a word of its own: "a" is in every sentence.
-pub(super) const SHORT: usize = 4;
 
 impl Redactions {
     /// What holds for every answer of the target.

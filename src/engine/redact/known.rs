@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use super::hidden::SHORT;
 use crate::engine::model::Value;
+
+/// A shorter text is taken out only where it stands as a word of its own: "a" is in every sentence.
+pub(super) const SHORT: usize = 4;
 
 /// Texts that are taken out of the target's words, found by their length.
 #[derive(Debug, Default)]

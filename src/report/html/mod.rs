@@ -19,7 +19,7 @@ use tempfile::SpooledTempFile;
 
 use self::row::{Labels, Length, Outside};
 use super::command::command;
-use super::entry::{Entry, Line};
+use super::entry::Entry;
 use super::overview::{Mood, Overview, each_entry};
 use super::section::Section;
 use super::sentence::{
@@ -403,17 +403,4 @@ fn anchor(job: usize, section: Section) -> String {
 /// `28 November 2026, 09:14 UTC`.
 fn moment(time: DateTime<Utc>) -> String {
     time.format("%-d %B %Y, %H:%M UTC").to_string()
-}
-
-/// Whether an entry has anything to open.
-fn has_details(entry: &Entry<'_>) -> bool {
-    !entry.lines.is_empty() || !entry.members.is_empty()
-}
-
-/// The paths that an entry changes.
-fn paths<'e>(entry: &'e Entry<'_>) -> impl Iterator<Item = &'e str> {
-    entry.lines.iter().filter_map(|line| match line {
-        Line::Given { path, .. } | Line::Changed { path, .. } => Some(path.as_str()),
-        Line::Via(_) | Line::How(_) | Line::Note(_) => None,
-    })
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{has_details, paths};
 use crate::report::entry::{Entry, Line, Mark};
 use crate::report::section::Section;
 use crate::report::sentence::{clean, number, things};
@@ -258,4 +257,17 @@ fn push_value(out: &mut String, value: &str) {
         push(out, value);
         out.push_str("</bdi>");
     }
+}
+
+/// Whether an entry has anything to open.
+pub(super) fn has_details(entry: &Entry<'_>) -> bool {
+    !entry.lines.is_empty() || !entry.members.is_empty()
+}
+
+/// The paths that an entry changes.
+pub(super) fn paths<'e>(entry: &'e Entry<'_>) -> impl Iterator<Item = &'e str> {
+    entry.lines.iter().filter_map(|line| match line {
+        Line::Given { path, .. } | Line::Changed { path, .. } => Some(path.as_str()),
+        Line::Via(_) | Line::How(_) | Line::Note(_) => None,
+    })
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value as Json, json};
 
-use super::document::FORMAT;
+use super::format::FORMAT;
 use super::value::subject_json;
 use crate::engine::model::JobName;
 use crate::engine::record::{Decided, HeldRemoval, by_action};

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::check::checks_json;
 use super::done::CycleDocument;
+use super::format::FORMAT;
 use super::harmless::Harmless;
 use super::plan::PlanDocument;
 use super::status::{readings_json, status_json, waiting_json};
@@ -21,9 +22,6 @@ use crate::engine::summary::{ReadBack, Summary};
 use crate::report::agents::agents_json;
 use crate::report::period::{PeriodReport, period_json};
 use crate::report::view::{CycleReport, JobStatus, PlanView};
-
-/// Of every document.
-pub(crate) const FORMAT: u64 = 1;
 
 /// A document with one entry per job, each written when it is there.
 pub(crate) struct Document<W: Write> {

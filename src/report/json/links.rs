@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::document::FORMAT;
+use super::format::FORMAT;
 use super::value::{subject_json, value_json};
 use crate::engine::model::{JobName, SourceId, TargetId};
 use crate::engine::record::{LinkRecord, LinkState};

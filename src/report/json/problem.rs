@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value as Json, json};
 
-use super::document::FORMAT;
+use super::format::FORMAT;
 use crate::engine::check::Problem;
 
 /// Problems and warnings of the configuration.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Importer, too_many};
+use super::importer::Importer;
+use super::too_many;
 use crate::config::entra::flow::{self, Flow};
 use crate::config::entra::shape::{self, Definitions, Shape};
 use crate::config::entra::toml::{Line, Mapping, Side, quoted, shown};

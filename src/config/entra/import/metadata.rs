@@ -1,6 +1,6 @@
 //! What a schema says of attributes and objects beyond what entrain knows.
 
-use super::Importer;
+use super::importer::Importer;
 use crate::config::entra::toml::shown;
 use crate::config::entra::tree::word;
 use crate::config::entra::wire;

@@ -4,6 +4,7 @@
 //! `about` is what the job says of itself.
 
 mod about;
+mod importer;
 mod mapping;
 mod metadata;
 mod rules;
@@ -14,6 +15,7 @@ use super::{Error, Imported, Left, Settings, filters, judge, names, toml, wire};
 use crate::config::{Answer, fault};
 use crate::engine::model::ObjectKind;
 use about::{about, application, default_name};
+use importer::Importer;
 use metadata::meaningful;
 use rules::{Chosen, is_set_aside, no_rule, outbound};
 
@@ -128,22 +130,7 @@ fn with_usable_address(mut settings: Settings, left: &mut Vec<Left>) -> Settings
     settings
 }
 
-struct Importer<'s> {
-    schema: &'s wire::Schema,
-    left: Vec<Left>,
-    /// Attributes that are not defined anywhere.
-    untyped: Vec<String>,
-}
-
 impl<'s> Importer<'s> {
-    fn leave(&mut self, place: &str, what: impl Into<String>, why: impl Into<String>) {
-        self.left.push(Left {
-            place: place.to_owned(),
-            what: what.into(),
-            why: why.into(),
-        });
-    }
-
     fn side(&mut self, kind: ObjectKind, chosen: Option<Chosen<'s>>) -> Result<Side, Error> {
         let mut side = Side {
             kind,

@@ -1,6 +1,6 @@
 //! Which rules and object mappings of a schema are the job's, and why the others are not.
 
-use super::Importer;
+use super::importer::Importer;
 use crate::config::entra::toml::shown;
 use crate::config::entra::tree::word;
 use crate::config::entra::{Left, names, wire};
