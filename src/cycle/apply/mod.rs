@@ -138,6 +138,21 @@ struct Ended {
     follow: Vec<Action>,
 }
 
+/// Requests go on while the state is read or written.
+async fn meanwhile<T>(
+    work: impl Future<Output = T>,
+    running: &mut FuturesUnordered<impl Future<Output = Ended>>,
+    ended: &mut Vec<Ended>,
+) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            Some(one) = running.next(), if !running.is_empty() => ended.push(one),
+        }
+    }
+}
+
 impl Applier<'_> {
     async fn run(self, total: u64) -> Result<Tally, Error> {
         let window = self.window;
@@ -152,7 +167,8 @@ impl Applier<'_> {
             let picked = if self.is_over() || running.len() > window / 2 {
                 Vec::new()
             } else {
-                queue.pick(window - running.len()).await?
+                let picking = queue.pick(window - running.len());
+                meanwhile(picking, &mut running, &mut ended).await?
             };
             if picked.is_empty() && (ended.is_empty() || !running.is_empty()) {
                 let Some(one) = running.next().await else {
@@ -202,14 +218,7 @@ impl Applier<'_> {
             });
             let followed_rows: Vec<RowId> = followed.iter().map(|(row, _)| *row).collect();
             let advancing = self.advance(outcomes, followed, picked);
-            tokio::pin!(advancing);
-            // Requests go on while the disk is written.
-            let advanced = loop {
-                tokio::select! {
-                    advanced = &mut advancing => break advanced?,
-                    Some(one) = running.next(), if !running.is_empty() => ended.push(one),
-                }
-            };
+            let advanced = meanwhile(advancing, &mut running, &mut ended).await?;
             queue.recorded(keys);
             self.handing_over
                 .note_followers(&followed_rows, &advanced.followers);
