@@ -335,3 +335,24 @@ async fn exported_links_can_be_imported() {
         .await
         .expect(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_remarks_on_names_that_protect_most_users() {
+    let (rig, _) = filled("", &["one", "two", "three", "four", "five", "six"]).await;
+    let warnings = async |names: &str| {
+        rig.configure(&format!("[jobs.safety]\nnever_disable = [{names}]"));
+        let run = rig.run(&["check", "--format", "json"]).await.expect(0);
+        let run: Value = serde_json::from_str(&run.out).unwrap();
+        run["warnings"].clone()
+    };
+    for (names, words) in [
+        ("\"*contoso*\"", "\"*contoso*\" matches 6 of 6 linked users"),
+        ("\"t*\", \"f*\"", "\"t*\", \"f*\" match 4 of 6 linked users"),
+    ] {
+        let found = warnings(names).await;
+        let message = found[0]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(words), "{found:#}");
+        assert_eq!(found[0]["key"], "jobs.demo.safety.never_disable");
+    }
+    assert_eq!(warnings("\"one@*\", \"two@contoso.com\"").await, json!([]));
+}
