@@ -113,7 +113,7 @@ impl Service {
         let others = vec![
             tokio::spawn(share(shared())),
             tokio::spawn(leavers::watch(shared())),
-            tokio::spawn(notices::watch(shared(), before, now(), Arc::clone(&queued))),
+            tokio::spawn(notices::watch(shared(), before, Arc::clone(&queued))),
             tokio::spawn(deliver::deliver(shared(), queued)),
         ];
         if driver.driven.is_empty() {

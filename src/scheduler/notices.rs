@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::clock::now;
 use super::due::rhythm;
+use super::ends::Ends;
 use super::shared::{Generation, Shared, chain};
 use super::status::{State, Status};
 use crate::config::{Config, Job, WebhookForm};
@@ -56,19 +57,14 @@ impl From {
 }
 
 /// Looks whenever a job's state changes, and now and then, until a stop is requested.
-pub(super) async fn watch(
-    shared: Arc<Shared>,
-    before: Before,
-    started: DateTime<Utc>,
-    queued: Arc<Notify>,
-) {
+pub(super) async fn watch(shared: Arc<Shared>, before: Before, queued: Arc<Notify>) {
     let mut generation = shared.generation.subscribe();
     let mut status = shared.status.subscribe();
     let mut watch = Watch {
         shared: Arc::clone(&shared),
         reader: None,
         crashed: before == Before::Crashed,
-        started,
+        ends: Arc::new(Ends::new()),
         asked: None,
     };
     loop {
@@ -103,7 +99,7 @@ struct Watch {
     reader: Option<Arc<Store>>,
     /// To be put on record.
     crashed: bool,
-    started: DateTime<Utc>,
+    ends: Arc<Ends>,
     /// When credentials were last asked when they expire.
     asked: Option<Instant>,
 }
@@ -147,7 +143,7 @@ impl Watch {
                 && source.is_none_or(|source| sources.any(|one| one.name == source))
         });
         let mut seen = self.of_agent(current, &memory, now);
-        let started = self.started;
+        let ends = Arc::clone(&self.ends);
         let config = Arc::clone(&current.config);
         let remembered = memory.clone();
         let of_jobs = reader.run(move |store| {
@@ -155,7 +151,7 @@ impl Watch {
             for job in config.jobs.iter().filter(|job| job.enabled) {
                 let is_running = is_running(&status, &job.rules.name);
                 let job = (&*config, job);
-                of_job(store, job, is_running, started, &remembered, now, &mut seen)?;
+                of_job(store, job, is_running, &ends, &remembered, now, &mut seen)?;
             }
             Ok(seen)
         });
@@ -234,7 +230,7 @@ fn of_job(
     store: &Store,
     (config, job): (&Config, &Job),
     is_running: bool,
-    started: DateTime<Utc>,
+    ends: &Ends,
     memory: &Memory,
     now: DateTime<Utc>,
     seen: &mut Seen,
@@ -249,7 +245,8 @@ fn of_job(
         let matter = Matter::of_job(Topic::Stuck, name);
         let since = store.last_completed(name)?;
         let was_known = memory.get(&matter).is_some_and(|known| !known.is_over);
-        let stuck = is_stuck(since, started, interval, was_known, now);
+        let ended = ends.of(name, since, now);
+        let stuck = is_stuck(ended, ends.begun(now), interval, was_known, now);
         let stuck = stuck.then(|| Trouble::Stuck {
             since,
             error: last_error(&record),

@@ -1,6 +1,8 @@
 //! One scrape: what was counted while the service runs, and what its state holds. Times are given as such and
 //! not as ages, as Prometheus wants them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveTime, Utc};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -51,20 +53,15 @@ struct Known {
 
 pub(super) async fn scrape(site: &Site) -> Result<String, String> {
     let config = site.view.config();
-    let started = site.started;
+    let ends = Arc::clone(&site.ends);
     let jobs = config.jobs.clone();
     let read = site.readers.read(move |store| {
         let now = scheduler::now();
         let known = jobs.iter().map(|job: &Job| {
             let name = &job.rules.name;
             let record = store.status(name, 2)?;
-            let ended = record
-                .cycles
-                .iter()
-                .filter_map(|cycle| cycle.finished)
-                .max();
             let is_driven = job.enabled && record.paused.is_none();
-            let stuck = ready::stuck_since(job, ended, started, now);
+            let stuck = ready::stuck_since(job, &record.cycles, &ends, now);
             Ok(Known {
                 job: name.clone(),
                 in_scope: store.scope_counts(name)?,

@@ -34,7 +34,7 @@ use self::live::Live;
 use self::readers::Readers;
 use crate::config::{Listen, Web};
 use crate::report::html::site;
-use crate::scheduler::{self, View};
+use crate::scheduler::{self, Ends, View};
 use crate::store::Store;
 
 /// The page, while the service runs.
@@ -62,6 +62,7 @@ struct Site {
     readers: Readers,
     doors: Arc<Doors>,
     started: DateTime<Utc>,
+    ends: Arc<Ends>,
     live: watch::Receiver<Arc<Live>>,
     agents: Agents,
     /// Pages that are kept up to date at once; others are when they are loaded again.
@@ -114,6 +115,7 @@ pub(crate) fn start(settings: &Web, store: &Store, view: View) -> Result<Page, E
         readers,
         doors,
         started: scheduler::now(),
+        ends: Arc::new(Ends::new()),
     });
     let task = tokio::spawn(server::serve(listener, tls, router(site), stop));
     Ok(Page { task, socket })

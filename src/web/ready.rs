@@ -1,11 +1,14 @@
 //! Whether the service does its work: the state can be read, and no job is stuck.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Site;
 use crate::config::Job;
+use crate::engine::record::CycleRecord;
 use crate::report::page as words;
-use crate::scheduler;
+use crate::scheduler::{self, Ends};
 
 /// Intervals without the end of a cycle, after which a job counts as stuck.
 const INTERVALS: i32 = 3;
@@ -16,7 +19,7 @@ pub(super) async fn problems(site: &Site) -> Vec<String> {
         return vec![because];
     }
     let config = site.view.config();
-    let started = site.started;
+    let ends = Arc::clone(&site.ends);
     let read = site.readers.read(move |store| {
         let now = scheduler::now();
         let mut problems = Vec::new();
@@ -30,8 +33,7 @@ pub(super) async fn problems(site: &Site) -> Vec<String> {
                 continue;
             }
             let cycles = store.status(name, 2)?.cycles;
-            let ended = cycles.iter().filter_map(|cycle| cycle.finished).max();
-            if let Some(since) = stuck_since(job, ended, started, now) {
+            if let Some(since) = stuck_since(job, &cycles, &ends, now) {
                 problems.push(words::stuck(name, since));
             }
         }
@@ -47,12 +49,15 @@ pub(super) async fn problems(site: &Site) -> Vec<String> {
 /// does not count.
 pub(super) fn stuck_since(
     job: &Job,
-    ended: Option<DateTime<Utc>>,
-    started: DateTime<Utc>,
+    cycles: &[CycleRecord],
+    ends: &Ends,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let rhythm = scheduler::rhythm(&job.schedule, now)?;
     let rhythm = TimeDelta::from_std(rhythm).ok()?;
+    // The newest first; not the latest, which a clock that was ahead may have noted.
+    let ended = cycles.iter().find_map(|cycle| cycle.finished);
+    let (ended, started) = (ends.of(&job.rules.name, ended, now), ends.begun(now));
     let since = ended.map_or(started, |ended| ended.max(started));
     (now - since > rhythm * INTERVALS).then_some(since)
 }
