@@ -135,7 +135,7 @@ pub(super) async fn finish(
         scope,
         existing,
         postponed,
-        waiting: _,
+        waiting,
         scope_groups: _,
         lacks_addresses,
         retried,
@@ -143,6 +143,9 @@ pub(super) async fn finish(
     reads(context, cycle)?;
     // A look takes no mark away, and sets none, so that what is held is not news to the next one.
     let is_look = matches!(context.worker, Worker::Look(_));
+    // What was left out of the plan was not tried.
+    let waited = |key: &Key| waiting.contains_key(key) || postponed.contains(key);
+    let waited: BTreeSet<Key> = retried.iter().copied().filter(waited).collect();
     let mut unfinished = if is_look { BTreeSet::new() } else { postponed };
     if !header.complete {
         let leaving = scope.iter().filter(|(_, in_scope)| !in_scope);
@@ -172,7 +175,7 @@ pub(super) async fn finish(
             if has_completed {
                 store.note_completed(&job, cycle)?;
             }
-            store.note_retried(&job, &retried, cycle, now)?;
+            store.note_retried(&job, (&retried, &waited), cycle, now)?;
             for (group, members) in &existing {
                 store.note_members(&job, *group, members)?;
             }

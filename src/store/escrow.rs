@@ -1,6 +1,8 @@
 //! Objects whose last operation failed, waiting for their next retry. Each of them is marked too, so
 //! that it is evaluated until it succeeds.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -159,7 +161,7 @@ impl Store {
     pub(crate) fn note_retried(
         &self,
         job: &JobName,
-        keys: &[Key],
+        (keys, waited): (&[Key], &BTreeSet<Key>),
         cycle: i64,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
@@ -170,9 +172,9 @@ impl Store {
             let job = state.job_or_none(job)?;
             for key in keys {
                 state.run(
-                    "UPDATE escrow SET attempts = attempts + 1, last_failed = ?4
+                    "UPDATE escrow SET attempts = attempts + ?5, last_failed = ?4
                      WHERE job = ?1 AND source = ?2 AND cycle <> ?3",
-                    params![job, key, cycle, Column(now)],
+                    params![job, key, cycle, Column(now), !waited.contains(key)],
                 )?;
             }
             Ok(())

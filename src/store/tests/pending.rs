@@ -145,6 +145,18 @@ fn an_object_that_could_not_be_planned_waits_in_escrow_until_it_can() {
     let escrow = world.escrow();
     assert_eq!(escrow.len(), 1);
     assert_eq!((escrow[0].attempts, escrow[0].action.as_str()), (2, "plan"));
+    // One that only waited is not further up the ladder; one that was tried is.
+    world.next_cycle();
+    let one = world.escrow()[0].subject.key;
+    for (waited, attempts) in [(BTreeSet::from([one]), 2), (BTreeSet::new(), 3)] {
+        let retried = (&[one][..], &waited);
+        let noted = world
+            .store
+            .note_retried(&world.job, retried, world.cycle, at(9));
+        noted.unwrap();
+        let entry = &world.escrow()[0];
+        assert_eq!((entry.attempts, entry.last_failed), (attempts, at(9)));
+    }
     assert_eq!(escrow[0].message, "two accounts match");
 
     // The third time it is evaluated and nothing is wrong, nor anything to do.
