@@ -38,7 +38,12 @@ impl Context<'_> {
 
     /// What the target is reached with now.
     pub(super) fn settings(&self) -> TargetSettings {
-        self.agent.settings(&self.job, &self.reader.identity())
+        self.settings_of(&self.reader.identity())
+    }
+
+    /// The same with another credential.
+    pub(super) fn settings_of(&self, identity: &str) -> TargetSettings {
+        self.agent.settings(&self.job, identity)
     }
 
     /// The number of the cycle, once it has one.
@@ -189,6 +194,7 @@ impl Agent {
             None => scim::Reader::absent(&job.target, self.stop.clone())?,
         };
         let reader = reader.hiding(redactions.hidden());
+        reader.note_verified(reader.identity());
         Ok(Context {
             agent: self,
             sources,
@@ -209,7 +215,7 @@ impl Agent {
             worker: Worker::Plan,
             cycle: OnceLock::new(),
             first_gone: OnceCell::new(),
-            renewed: OnceCell::new(),
+            renewed: tokio::sync::Mutex::default(),
         })
     }
 

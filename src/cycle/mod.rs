@@ -159,8 +159,8 @@ struct Context<'a> {
     cycle: OnceLock<i64>,
     /// What was found out of the target when the first object was gone.
     first_gone: OnceCell<same_target::Reverified>,
-    /// The same, when another credential took its place in the middle of it.
-    renewed: OnceCell<same_target::Reverified>,
+    /// The same, each time when another credential took its place in the middle of it.
+    renewed: tokio::sync::Mutex<Vec<Arc<same_target::Reverified>>>,
 }
 
 /// Objects that cannot be settled yet are planned once they can be, if that is in this time.

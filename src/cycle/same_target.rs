@@ -18,7 +18,7 @@ use crate::engine::model::{
     Key, Link, MatchKey, ObjectKind, SourceId, TargetId, TargetObject, TargetPath,
 };
 use crate::engine::plan::{Action, Found, Operation, Subject, Warning};
-use crate::engine::same_target::{self, Compared, FIRST, MORE, Tally, Verdict};
+use crate::engine::same_target::{self, Compared, FIRST, MORE, MOST_CREDENTIALS, Tally, Verdict};
 use crate::scim;
 use crate::store::{Named, TargetSettings};
 
@@ -140,14 +140,21 @@ impl Context<'_> {
 
     /// Why this is not written, as far as the target was verified in this cycle.
     pub(super) async fn is_barred(&self, action: &Action) -> Result<Option<&'static str>, Error> {
-        // Another credential may lead to another organisation.
-        if self.reader.is_renewed() {
-            self.renewed.get_or_try_init(|| reverify(self)).await?;
+        let mut renewed = self.renewed.lock().await;
+        // Another credential may lead to another organisation; the look itself may need one more.
+        for _ in 0..MOST_CREDENTIALS {
+            if self.reader.is_verified() {
+                break;
+            }
+            let identity = self.reader.identity();
+            renewed.push(Arc::new(reverify(self).await?));
+            self.reader.note_verified(identity);
         }
-        for found in [&self.first_gone, &self.renewed] {
-            if let Some(found) = found.get()
-                && let Some(why) = found.bars(self, action).await?
-            {
+        let found = renewed.clone();
+        drop(renewed);
+        let found = found.iter().map(Arc::as_ref);
+        for found in self.first_gone.get().into_iter().chain(found) {
+            if let Some(why) = found.bars(self, action).await? {
                 return Ok(Some(why));
             }
         }
@@ -185,6 +192,7 @@ impl Reverified {
 /// Matches again those that are wrong. Where too few can be read, nothing more is written but disables of
 /// accounts that are read and agree.
 async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
+    let identity = context.reader.identity();
     let results = sample(context, &BTreeMap::new()).await?;
     match results.tally.verdict() {
         Verdict::Another => Err(another(context, results.tally)),
@@ -198,8 +206,10 @@ async fn reverify(context: &Context<'_>) -> Result<Reverified, Error> {
                     "linked objects are gone from the target or belong to others: they are matched again"
                 );
             }
-            if !unsure && context.reader.is_renewed() {
-                let (job, settings) = (context.job.rules.name.clone(), context.settings());
+            let settings = context.settings_of(&identity);
+            // Of another that took its place meanwhile nothing is known.
+            if !unsure && context.reader.is_renewed() && settings == context.settings() {
+                let job = context.job.rules.name.clone();
                 context
                     .state(move |store| store.note_settings(&job, &settings))
                     .await?;

@@ -11,6 +11,8 @@ use super::model::{MatchKey, SourceId, TargetPath, Value};
 pub(crate) const FIRST: usize = 20;
 /// Links that are compared in addition, where the first leave a doubt.
 pub(crate) const MORE: usize = 200;
+/// Credentials that are tried one after another while the target is verified.
+pub(crate) const MOST_CREDENTIALS: u32 = 4;
 
 /// What comparing one link gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,6 +19,8 @@ pub(crate) struct Access {
     issuer: Option<Arc<dyn Issuer>>,
     /// What the issuer knew us by at first.
     began: Option<String>,
+    /// What the links of a cycle were verified with.
+    verified: Mutex<Option<String>>,
     /// The client certificate with its key in PEM form, or why it cannot be used.
     certificate: Option<Result<String, String>>,
 }
@@ -116,6 +118,7 @@ impl Access {
             }),
             issuer: None,
             began: None,
+            verified: Mutex::default(),
             certificate: None,
         }
     }
@@ -229,6 +232,20 @@ impl Access {
             .as_ref()
             .is_some_and(|issuer| self.began.as_ref() != Some(&issuer.identity()));
         is_another || self.held().used.len() > 1
+    }
+
+    /// Notes what the links were verified with: only with that, writes leave from now on.
+    pub(super) fn note_verified(&self, identity: String) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        *verified = Some(identity);
+    }
+
+    /// Whether what is in use is what the links were verified with, where that was noted.
+    pub(super) fn is_verified(&self) -> bool {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified
+            .as_ref()
+            .is_none_or(|known| *known == self.identity())
     }
 
     /// Whether a request that was refused may go once more with another credential or token.
@@ -453,5 +470,27 @@ mod tests {
             let access = Access::of_token(bad);
             assert!(access.check().is_err());
         }
+    }
+
+    #[test]
+    fn only_what_the_links_were_verified_with_is_verified() {
+        let places = config::Access::of_token(config::Secret::Env("UNUSED".to_owned()));
+        let proof = |secret: &str| Proof {
+            secret: Some(secret.to_owned()),
+            headers: Vec::new(),
+        };
+        let access = Access::of(places, ["one", "two", "three"].map(proof).to_vec());
+        assert!(access.is_verified(), "nothing was noted");
+        access.note_verified(access.identity());
+        // Each time another takes its place, and not only at the first.
+        for refused in ["one", "two"] {
+            assert!(access.is_verified(), "{refused}");
+            assert!(access.renew_proof(&proof(refused)));
+            assert!(!access.is_verified(), "{refused}");
+            access.note_verified(access.identity());
+        }
+        // One that was in use before is another, too.
+        access.note_verified("one".to_owned());
+        assert!(!access.is_verified());
     }
 }

@@ -391,7 +391,9 @@ impl Connection {
         }
         let was_renewed = self.access.is_renewed();
         let pass = self.access.pass().await?;
-        if request.method != Method::GET && !was_renewed && self.access.is_renewed() {
+        // Another may have taken its place since the write was permitted.
+        let is_another = !was_renewed && self.access.is_renewed();
+        if request.method != Method::GET && (is_another || !self.access.is_verified()) {
             return Err(Error::Renewed);
         }
         let mut answer = self.send_with(request, expect, &pass).await?;

@@ -122,6 +122,16 @@ impl Reader {
         self.connection.access().is_renewed()
     }
 
+    /// Notes what the links were verified with: only with that, writes leave from now on.
+    pub(crate) fn note_verified(&self, identity: String) {
+        self.connection.access().note_verified(identity);
+    }
+
+    /// Whether what is in use is what the links were verified with.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.connection.access().is_verified()
+    }
+
     /// Whether a request that was refused with 401 may go once more, with another credential or token.
     pub(crate) fn may_go_again(&self) -> bool {
         self.connection.access().may_go_again()

@@ -483,3 +483,39 @@ async fn entra_signs_tokens_for_the_targets_own_application() {
         ],
     );
 }
+
+/// The first leads on to the second, which is of the same organisation, and that one to a third, which is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_token_that_leads_to_another_organisation_writes_nothing_there() {
+    let lines = "token = [{ file = \"token\" }, { file = \"token-2\" }, { file = \"token-3\" }]";
+    let rig = signing_in(0, Authentication::Bearer, lines).await;
+    let people: Vec<Uuid> = (0..12)
+        .map(|number| rig.joiner(&format!("p{number}")))
+        .collect();
+    write_secret(&rig, "token-2", "the second token");
+    write_secret(&rig, "token-3", "the third token");
+    rig.sync().await.expect(0);
+    for one in people {
+        rig.tenant().set_property(one, "jobTitle", json!("Boss"));
+    }
+    let target = &rig.sandbox.target;
+    target.configure(|target| target.latency = Duration::from_millis(100));
+    rig.edit(|text| text.replace("timeout = ", "concurrency = 1\ntimeout = "));
+    let before = target.writes();
+    let child = rig.command(&["sync", "--format", "json"]).spawn().unwrap();
+    let written = async |count: usize| {
+        while target.writes() - before < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    written(2).await;
+    target.set_token("the second token");
+    // The refused write counts; those after it show that the second one is used.
+    written(6).await;
+    for user in target.users() {
+        target.delete(user["id"].as_str().unwrap());
+    }
+    target.set_token("the third token");
+    let run = Rig::finish(child).await.expect(4);
+    assert_eq!(target.user_count(), 0, "{run:?}");
+}
