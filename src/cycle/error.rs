@@ -20,7 +20,7 @@ pub(crate) enum Error {
         #[source]
         source: SecretError,
     },
-    #[error("the source cannot be read")]
+    #[error("the source cannot be read{}", missing(.0))]
     Graph(#[from] graph::Error),
     #[error(
         "the tenant's default domain cannot be read, which the mapping of {used_by} needs for \
@@ -239,6 +239,16 @@ impl Error {
             cause = next.source();
         }
         words
+    }
+}
+
+/// What the source cannot be read for, where its own words do not name it.
+fn missing(error: &graph::Error) -> String {
+    match error.missing_permission() {
+        Some(permission) => {
+            format!(", because the application permission {permission} is missing in the tenant")
+        }
+        None => String::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::emptied::{self, Causes, EmptiedBy};
 use super::job::{Limit, Limits};
 use super::model::ObjectKind;
 use super::plan::{Count, RemovalClass, WhyOut, WhyRemoved};
@@ -15,6 +16,8 @@ pub(crate) struct Census {
     pub(crate) planned: BTreeMap<RemovalClass, u64>,
     /// Those whose first request was sent within the last 24 hours.
     pub(crate) recent: BTreeMap<RemovalClass, u64>,
+    /// What the planned removals of objects are for.
+    pub(crate) causes: Causes,
     pub(crate) active: Active,
     /// Users who are linked and active now.
     pub(crate) active_now: u64,
@@ -89,7 +92,11 @@ pub(crate) enum WhyHeld {
         limit: u64,
     },
     /// No user, or no group, is in scope any more, though some were.
-    EmptiedScope { kind: ObjectKind, linked: Count },
+    EmptiedScope {
+        kind: ObjectKind,
+        linked: Count,
+        by: EmptiedBy,
+    },
     /// Fewer active users than the job is to keep.
     TooFewActive {
         planned: u64,
@@ -345,8 +352,8 @@ pub(crate) fn review(census: &Census, limits: &Limits) -> Verdict {
         ),
     ] {
         if planned(class) > 0 && after == 0 && before >= SCOPE_WORTH_GUARDING {
-            let linked = census.linked;
-            held.insert(class, WhyHeld::EmptiedScope { kind, linked });
+            let (linked, by) = (census.linked, emptied::most(&census.causes, class));
+            held.insert(class, WhyHeld::EmptiedScope { kind, linked, by });
         }
     }
     let both = [RemovalClass::Certain, RemovalClass::User];

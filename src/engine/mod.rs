@@ -7,6 +7,7 @@ pub(crate) mod capabilities;
 pub(crate) mod check;
 pub(crate) mod configuration;
 pub(crate) mod denial;
+pub(crate) mod emptied;
 pub(crate) mod explain;
 pub(crate) mod expr;
 pub(crate) mod filter;

@@ -140,6 +140,14 @@ impl Error {
         }
     }
 
+    /// The application permission that is missing, where the tenant refuses a read for that.
+    pub(crate) fn missing_permission(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refusal) if refusal.status == 403 => permission_for(&refusal.request),
+            _ => None,
+        }
+    }
+
     /// What a person can do about it, where there is anything to do. `section` is the place of the source in the
     /// configuration.
     pub(crate) fn remedy(&self, section: &str) -> Option<String> {

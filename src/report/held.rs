@@ -1,6 +1,7 @@
 //! Why removals and creates are held, in words.
 
 use super::sentence::{count, number, things};
+use crate::engine::emptied::EmptiedBy;
 use crate::engine::guard::{Counted, WhyHeld};
 
 /// Why removals are held: a sentence without a full stop.
@@ -24,10 +25,23 @@ pub(crate) fn why_held(why: WhyHeld) -> String {
         WhyHeld::ApplicationChanged => {
             "the job's application has changed, so every removal needs approval once".to_owned()
         }
-        WhyHeld::EmptiedScope { kind, linked } => format!(
-            "no {kind} is in scope any more, although {} are linked: probably an empty response from Entra",
-            count(linked)
-        ),
+        WhyHeld::EmptiedScope { kind, linked, by } => {
+            let linked = count(linked);
+            match by {
+                EmptiedBy::Source => format!(
+                    "no {kind} is in scope any more, although {linked} are linked: probably an empty response from \
+                     Entra"
+                ),
+                EmptiedBy::Filters => format!(
+                    "no {kind} passes the scoping filters any more, although {linked} are linked: check \
+                     {kind}s.filters, and the attributes that they read"
+                ),
+                EmptiedBy::Configuration => format!(
+                    "the configuration leaves no {kind} in scope, although {linked} are linked: check jobs.scope and \
+                     jobs.{kind}s"
+                ),
+            }
+        }
         WhyHeld::ShrunkGroups { groups } => format!(
             "{} lost more than half of {} members within 24 hours",
             things(groups, "group"),

@@ -4,6 +4,7 @@ use rusqlite::{Row, params};
 
 use super::state::State;
 use super::wire::{Column, unreadable};
+use crate::engine::emptied::EmptiedBy;
 use crate::engine::guard::{Counted, WhyHeld};
 use crate::engine::model::ObjectKind;
 use crate::engine::plan::Count;
@@ -69,8 +70,13 @@ fn numbers(why: WhyHeld) -> (&'static str, &'static str, u64, u64, u64) {
             recent,
             limit,
         } => (TOO_MANY, counted.as_str(), planned, recent, limit),
-        WhyHeld::EmptiedScope { kind, linked } => {
-            (EMPTIED, kind_word(kind), linked.users, linked.groups, 0)
+        WhyHeld::EmptiedScope { kind, linked, by } => {
+            let by = match by {
+                EmptiedBy::Source => 0,
+                EmptiedBy::Filters => 1,
+                EmptiedBy::Configuration => 2,
+            };
+            (EMPTIED, kind_word(kind), linked.users, linked.groups, by)
         }
         WhyHeld::ShrunkGroups { groups } => (SHRUNK_GROUPS, "", groups, 0, 0),
         WhyHeld::ShrunkSource { kind, before, now } => {
@@ -123,6 +129,11 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<WhyHeld> {
             linked: Count {
                 users: first,
                 groups: second,
+            },
+            by: match third {
+                0 => EmptiedBy::Source,
+                1 => EmptiedBy::Filters,
+                _ => EmptiedBy::Configuration,
             },
         }),
         SHRUNK_GROUPS => Ok(WhyHeld::ShrunkGroups { groups: first }),

@@ -104,6 +104,9 @@ async fn a_filter_that_matches_none_of_a_kind_is_held_though_the_other_kind_stay
             let held = rig.sync().await.expect(4).job();
             assert_eq!(held["held"]["reason"], "emptied-scope", "{held:#}");
             assert_eq!(held["held"]["kind"], kind, "{held:#}");
+            assert_eq!(held["held"]["by"], "filters", "{held:#}");
+            let text = held["held"]["text"].as_str().unwrap();
+            assert!(text.contains("passes the scoping filters"), "{text}");
             let after = (rig.sandbox.target.users(), rig.sandbox.target.groups());
             assert_eq!(after, before, "{kind}");
         }

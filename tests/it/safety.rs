@@ -194,6 +194,7 @@ async fn an_emptied_list_of_assignments_removes_no_user_however_often_it_comes()
     for _ in 0..3 {
         let held = rig.sync().await.expect(4).job();
         assert_eq!(held["held"]["reason"], "emptied-scope", "{held:#}");
+        assert_eq!(held["held"]["by"], "source", "{held:#}");
     }
     assert_eq!(rig.sandbox.target.writes(), 0);
     same(&rig.target().await, &before);
@@ -327,6 +328,8 @@ async fn refused_groups_remove_no_user() {
             words.contains("403") && words.contains("Authorization_RequestDenied"),
             "{words}"
         );
+        let named = "the application permission GroupMember.Read.All is missing in the tenant";
+        assert!(words.contains(named), "{words}");
         rig.tenant().grant_permission("GroupMember.Read.All");
         rig.tenant().expire_access_tokens();
     })

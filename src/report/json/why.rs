@@ -61,10 +61,11 @@ fn reason_json(why: WhyHeld) -> Map<String, Json> {
             ("recent", json!(recent)),
             ("limit", json!(limit)),
         ],
-        WhyHeld::EmptiedScope { kind, linked } => vec![
+        WhyHeld::EmptiedScope { kind, linked, by } => vec![
             ("reason", json!("emptied-scope")),
             ("kind", json!(kind.to_string())),
             ("linked", count_json(linked)),
+            ("by", json!(by.as_str())),
         ],
         WhyHeld::ShrunkGroups { groups } => vec![
             ("reason", json!("shrunk-groups")),

@@ -1,6 +1,7 @@
 //! Summaries, problems, checks and the state of jobs.
 
 use super::*;
+use crate::engine::emptied::EmptiedBy;
 
 #[test]
 fn warnings_about_people_are_cut_short_in_text_alone() {
@@ -165,6 +166,7 @@ fn a_status_is_a_table_and_what_needs_a_person() {
                 why: vec![WhyHeld::EmptiedScope {
                     kind: ObjectKind::User,
                     linked: counted(9, 1),
+                    by: EmptiedBy::Source,
                 }],
                 since: at(-600),
                 cycle: 7,

@@ -1,6 +1,7 @@
 //! What the guard held, object by object, and what a person decides of it.
 
 use super::*;
+use crate::engine::emptied::EmptiedBy;
 use crate::engine::guard::{Counted, WhyHeld};
 use crate::engine::job::{Limit, Limits};
 use crate::engine::plan::{Count, Header, RemovalClass};
@@ -166,7 +167,15 @@ fn an_emptied_scope_is_held_with_the_links_that_there_were() {
         ..Header::default()
     };
     let why = judge(&world, 10, &header, false).why;
-    assert_eq!(why, [WhyHeld::EmptiedScope { kind: User, linked }]);
+    let by = EmptiedBy::Source;
+    assert_eq!(
+        why,
+        [WhyHeld::EmptiedScope {
+            kind: User,
+            linked,
+            by
+        }]
+    );
     let status = world.store.held(&world.job).unwrap().unwrap();
     assert_eq!(status.why, why);
 }

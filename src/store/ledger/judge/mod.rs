@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::params;
 
+use crate::engine::emptied::{Causes, EmptiedBy};
 use crate::engine::guard::{self, Census, LimitUse, Verdict, WhyHeld};
 use crate::engine::job::Limits;
 use crate::engine::model::{Key, ObjectKind};
@@ -276,6 +277,7 @@ impl<'b> Bench<'b> {
         let mut emptied: BTreeSet<Key> = BTreeSet::new();
         for removal in &self.removals {
             for item in removal.items() {
+        let mut causes = Causes::new();
                 seen.insert(item);
                 let is_known = removal.class != RemovalClass::Membership
                     && (self.recent.contains_key(&removal.key) || self.is_tried(removal));
@@ -285,6 +287,11 @@ impl<'b> Bench<'b> {
                 *planned.entry(removal.class).or_default() += 1;
                 if item.member.is_some() {
                     if removal.why.is_some() {
+                if let (Some(why), None) = (&removal.why, item.member) {
+                    *causes
+                        .entry((removal.class, EmptiedBy::of(why)))
+                        .or_default() += 1;
+                }
                         emptied.insert(removal.key);
                     }
                     *lost.entry(removal.key).or_default() += 1;
@@ -356,6 +363,7 @@ impl<'b> Bench<'b> {
             recent,
             active: active(self.state, self.job, since)?,
             active_now: active_now.unsigned_abs().saturating_sub(going),
+            causes,
             creations,
             recent_creations: match self.judging.limits.max_creations {
                 Some(_) => creates::since(self.state, self.job, since)?,
