@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use url::Url;
 
 use super::args::StateCommand;
@@ -92,6 +92,35 @@ pub(super) fn state(
                 out.flush()?;
                 return Ok(Exit::Failed);
             }
+        }
+        StateCommand::Rebuild => {
+            if at.database.is_some() {
+                bail!(
+                    "the state is in a database (state.url): restore that with its own tools; a damaged copy on this \
+                     machine is made anew when the file is removed"
+                );
+            }
+            // Not where there is no file: none is made.
+            if !path.exists() {
+                return Err(store::Error::Missing { path }.into());
+            }
+            let lock = Lock::acquire(&path, "state rebuild").map_err(stop_first)?;
+            let time = scheduler::now().format("%Y%m%dT%H%M%S");
+            let name = format!("damaged-{time}");
+            let Some(rebuilt) = Store::rebuild(at, &name, &lock)? else {
+                bail!(
+                    "the state file {shown} is not damaged, and stays as it is; to match all objects again: entrain \
+                     restart JOB --reset links"
+                );
+            };
+            let kept = rebuilt.kept.display().to_string();
+            report::rebuilt(
+                &mut out,
+                &shown,
+                &kept,
+                rebuilt.paused.as_deref(),
+                output.is_json(),
+            )?;
         }
         StateCommand::Restore { file } => {
             let lock = Lock::acquire(&path, "state restore").map_err(stop_first)?;

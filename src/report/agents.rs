@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
+use super::command::command;
 use super::json::{FORMAT, time_json};
 use super::sentence::{clean, things};
 use super::text::Style;
 use crate::engine::model::JobName;
-use crate::engine::record::Registered;
+use crate::engine::record::{Paused, Registered};
 
 /// `None`: the state is a file, which one agent uses. `jobs`: those that are enabled.
 pub(crate) fn text(
@@ -198,6 +199,51 @@ pub(crate) fn copied(
         writeln!(
             out,
             "It needs the same key as the database: keep state.key in the configuration."
+        )?;
+    }
+    Ok(())
+}
+
+/// A damaged state was set aside. `paused`: the jobs that stay paused, as far as that could be read.
+pub(crate) fn rebuilt(
+    out: &mut dyn Write,
+    path: &str,
+    kept: &str,
+    paused: Option<&[(JobName, Paused)]>,
+    as_json: bool,
+) -> io::Result<()> {
+    if as_json {
+        let paused = paused.map(|paused| {
+            let paused = paused.iter().map(|(job, Paused { since, by })| {
+                json!({ "job": job.as_str(), "since": time_json(*since), "by": by })
+            });
+            paused.collect::<Json>()
+        });
+        let document = json!({ "format": FORMAT, "state": path, "kept": kept, "paused": paused });
+        return writeln!(out, "{document}");
+    }
+    writeln!(
+        out,
+        "The damaged state is kept as {}, and {} is new. The next cycle of each job reads all objects, finds their \
+         accounts by matching, and creates none twice; until it completes, removals are postponed. To see what it \
+         would do: {}",
+        clean(kept),
+        clean(path),
+        command("plan")
+    )?;
+    for (job, _) in paused.into_iter().flatten() {
+        let job = clean(job.as_str());
+        writeln!(
+            out,
+            "{job} stays paused, until {}",
+            command(&format!("resume {job}"))
+        )?;
+    }
+    if paused.is_none() {
+        writeln!(
+            out,
+            "Which jobs were paused cannot be read any more: pause them again before the service starts: {}",
+            command("pause JOB")
         )?;
     }
     Ok(())

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::jobs::require_full_evaluation_of_all;
 use super::lock::resolved;
 use super::open::{check_format, connect, describe};
+use super::rebuild::set_aside;
 use super::state::State;
 use super::{Error, Lock, Store};
 use crate::config::StateAt;
@@ -53,8 +54,8 @@ impl Store {
         copied
     }
 
-    /// Puts a copy in the place of the state. What was there is copied next to it first; the name of that
-    /// copy comes back. Only for the process that holds the lock.
+    /// Puts a copy in the place of the state. What was there is copied next to it first, or set aside where it is
+    /// damaged; the name of that file comes back. Only for the process that holds the lock.
     pub(crate) fn restore(
         at: &StateAt,
         from: &Path,
@@ -76,8 +77,11 @@ impl Store {
         let has_content = fs::metadata(path).is_ok_and(|file| file.len() > 0);
         let kept = if has_content {
             let kept = next_to(path, name);
-            Self::open_moved(path)?.back_up(&kept)?;
-            Some(kept)
+            match Self::open_moved(path).and_then(|state| state.back_up(&kept)) {
+                Ok(()) => Some(kept),
+                Err(Error::Damaged { .. }) => Some(set_aside(path, name)?),
+                Err(error) => return Err(error),
+            }
         } else {
             None
         };
@@ -109,7 +113,7 @@ pub(super) fn before_migration(
 }
 
 /// `<state>.<name>`, next to the file itself.
-fn next_to(path: &Path, name: &str) -> PathBuf {
+pub(super) fn next_to(path: &Path, name: &str) -> PathBuf {
     let mut file = OsString::from(resolved(path));
     file.push(".");
     file.push(name);

@@ -96,8 +96,9 @@ pub(crate) enum Error {
         known: i64,
     },
     #[error(
-        "the state file {} is damaged. Remove it together with {}-wal and {}-shm, and restore a backup; \
-         without a backup, move the three files away: {NEW_STATE}",
+        "the state file {} is damaged, and nothing is done with it. Put a backup in its place: entrain state restore \
+         FILE. Without a backup: entrain state rebuild, which sets the file aside with {}-wal and {}-shm and begins \
+         with a new state: {NEW_STATE}. Both need the service to be stopped",
         path.display(),
         path.display(),
         path.display()

@@ -31,6 +31,7 @@ mod outbox;
 mod pending;
 mod place;
 mod quarantine;
+mod rebuild;
 mod relink;
 mod scratch;
 mod sent;

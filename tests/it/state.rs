@@ -54,7 +54,7 @@ async fn a_damaged_state_is_reported_in_one_line_with_what_to_do() {
         fs::write(rig.path("entrain.db"), damaged).unwrap();
         each_reader(&rig, |arguments, run| {
             assert_eq!(run.code, 1, "{arguments:?}: {run:?}");
-            for words in ["is damaged", "-wal", "-shm", "backup", "old address"] {
+            for words in ["is damaged", "-wal", "-shm", "state rebuild", "old address"] {
                 assert!(run.err.contains(words), "{arguments:?}: {words}: {run:?}");
             }
             assert!(!run.err.contains("twice"), "{arguments:?}: {run:?}");
@@ -66,6 +66,112 @@ async fn a_damaged_state_is_reported_in_one_line_with_what_to_do() {
         })
         .await;
     }
+}
+
+/// Overwrites the pages of a table with other bytes, as a failing disk does, and returns what the file holds then.
+fn damage(rig: &Rig, table: &str) -> Vec<u8> {
+    let path = rig.path("entrain.db");
+    let state = rusqlite::Connection::open(&path).unwrap();
+    let pages = "SELECT pageno FROM dbstat WHERE name = ?1";
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let mut pages: Vec<i64> = match state.prepare(pages) {
+        Ok(mut found) => found
+            .query_map([table], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap(),
+        Err(_) => Vec::new(),
+    };
+    pages.push(state.query_row(root, [table], |row| row.get(0)).unwrap());
+    state
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+    drop(state);
+    let mut bytes = fs::read(&path).unwrap();
+    for page in pages {
+        let page = usize::try_from(page).unwrap();
+        bytes[(page - 1) * 4096..page * 4096].fill(0xa5);
+    }
+    fs::write(&path, &bytes).unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_state_is_set_aside_and_rebuilt_by_matching_without_duplicates() {
+    let rig = filled().await;
+    let leaver = rig.joiner("leaver");
+    rig.sync().await.expect(0);
+    let users = rig.sandbox.target.user_count();
+    let sound = rig.run(&["state", "rebuild"]).await.expect(1);
+    assert!(sound.err.contains("is not damaged"), "{sound:?}");
+    rig.run(&["pause", "demo"]).await.expect(0);
+    // Someone leaves, and another one comes, while nothing can be read.
+    rig.tenant().unassign(leaver);
+    rig.joiner("newcomer");
+    let damaged = damage(&rig, "actions");
+    let refused = rig.sync().await.expect(1);
+    assert!(refused.err.contains("is damaged"), "{refused:?}");
+    assert!(
+        fs::read(rig.path("entrain.db")).unwrap() == damaged,
+        "left as it is"
+    );
+
+    let rebuilt = rig.run(&["state", "rebuild", "--format", "json"]).await;
+    let rebuilt: serde_json::Value = serde_json::from_str(&rebuilt.expect(0).out).unwrap();
+    let kept = rebuilt["kept"].as_str().unwrap();
+    assert!(kept.contains("entrain.db.damaged-"), "{rebuilt:#}");
+    assert!(
+        fs::read(rig.path(kept)).unwrap() == damaged,
+        "kept byte for byte"
+    );
+    // Nothing runs that an operator had stopped.
+    assert_eq!(rebuilt["paused"][0]["job"], "demo", "{rebuilt:#}");
+    let status = rig.run(&["status"]).await;
+    assert!(status.out.contains("Paused since"), "{status:?}");
+    rig.run(&["resume", "demo"]).await.expect(0);
+
+    // As a first cycle: nobody is disabled, and who left is listed.
+    let cycle = rig.sync().await.expect(3).job();
+    let left = &cycle["strangers"]["accounts"][0]["name"];
+    assert_eq!(left, "leaver@contoso.com", "{cycle:#}");
+    assert_eq!(rig.user("leaver@contoso.com")["active"], true);
+    assert_eq!(
+        rig.sandbox.target.user_count(),
+        users + 1,
+        "only the newcomer"
+    );
+    assert_eq!(rig.target().await.duplicates, Vec::<String>::new());
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_put_in_the_place_of_a_damaged_state() {
+    let rig = filled().await;
+    rig.run(&["state", "backup", "copy.db"]).await.expect(0);
+    let damaged = damage(&rig, "jobs");
+    rig.run(&["plan"]).await.expect(1);
+    let restored = rig
+        .run(&["state", "restore", "copy.db", "--format", "json"])
+        .await;
+    let restored: serde_json::Value = serde_json::from_str(&restored.expect(0).out).unwrap();
+    let kept = restored["kept"].as_str().unwrap();
+    assert!(
+        fs::read(rig.path(kept)).unwrap() == damaged,
+        "kept byte for byte"
+    );
+    let writes = rig.sandbox.target.writes();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.writes(), writes);
+    // Where the record of jobs is lost, a rebuilt state says that pauses are.
+    damage(&rig, "jobs");
+    let rebuilt = rig.run(&["state", "rebuild"]).await.expect(0);
+    assert!(
+        rebuilt.out.contains("cannot be read any more"),
+        "{rebuilt:?}"
+    );
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.writes(), writes);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,6 +142,12 @@ pub(in crate::cli) enum StateCommand {
     Restore {
         /// Backup file
         #[arg(value_name = "FILE")]
+    /// Set a damaged state aside and begin with a new one
+    ///
+    /// The damaged file is kept next to it, and jobs that were paused stay paused. The next cycle of each job reads all
+    /// objects, finds their accounts by matching, and creates none twice. Until it completes, removals are postponed.
+    /// What is not found again: history, approvals and rejections, escrow, links to accounts that do not match.
+    Rebuild,
         file: PathBuf,
     },
 }

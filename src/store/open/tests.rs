@@ -155,7 +155,7 @@ fn a_damaged_file_is_reported_with_a_remedy() {
         fs::write(&path, damaged).unwrap();
         let error = Store::open(&path).unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
-        assert!(error.to_string().contains("restore a backup"));
+        assert!(error.to_string().contains("state rebuild"));
     }
 }
 
