@@ -1,22 +1,27 @@
-//! `entrain links`: which target object belongs to which source object, from the local state alone. A link
-//! is changed while no cycle of its job runs.
+//! `entrain links`: which target object belongs to which source object, from the local state alone, but for an
+//! account that is linked by hand, which is read first. A link is changed while no cycle of its job runs.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
 use super::args::{self, LinksCommand};
+use super::confirm::confirmed;
 use super::exit::Exit;
 use super::find;
+use super::interrupt::Interrupt;
 use super::load;
 use super::operator;
 use super::output::Output;
+use super::source;
 use super::usage::Usage;
 use crate::config::{Config, Job};
-use crate::engine::model::{JobName, ObjectKind, SourceId, SourceObject, TargetId};
+use crate::engine::model::{JobName, Key, ObjectKind, SourceId, SourceObject, TargetId};
+use crate::engine::record::LinkState;
 use crate::engine::redact::Redactions;
 use crate::report::command;
 use crate::report::{json, text};
@@ -25,12 +30,12 @@ use crate::store::{Relinked, Store};
 /// Links that are read at once.
 const CHUNK: u32 = 1_000;
 
-pub(super) fn links(
+pub(super) async fn links(
     output: Output,
     file: Option<&Path>,
     command: &LinksCommand,
 ) -> anyhow::Result<Exit> {
-    let config = load::config(output, file)?;
+    let config = Arc::new(load::config(output, file)?);
     match command {
         LinksCommand::List { job } => list(output, &config, load::job(&config, job)?),
         // The list is the format of import.
@@ -43,8 +48,9 @@ pub(super) fn links(
         LinksCommand::Relink {
             linked,
             target: Some(target),
+            yes,
             ..
-        } => relink(output, &config, linked, &TargetId::new(target)),
+        } => relink(output, &config, linked, &TargetId::new(target), *yes).await,
         LinksCommand::Relink {
             linked,
             target: None,
@@ -131,16 +137,23 @@ fn unlink(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Res
     changed(output, name, &object, None, &words)
 }
 
-fn relink(
+async fn relink(
     output: Output,
-    config: &Config,
+    config: &Arc<Config>,
     linked: &args::Linked,
     target: &TargetId,
+    is_confirmed: bool,
 ) -> anyhow::Result<Exit> {
     let job = load::job(config, &linked.job)?;
     let name = &job.rules.name;
     let store = open(config, name)?;
     let object = find::object(&store, &linked.object)?;
+    let is_free = store
+        .linked_by(name, object.kind, target)?
+        .is_none_or(|holder| holder == object.id);
+    if !is_confirmed && is_free && !is_offered(&store, name, object.key, target)? {
+        confirm(output, config, job, &object, target).await?;
+    }
     match store.relink(name, (object.kind, object.key), target)? {
         Relinked::Done => {
             let detail = format!("to {target}");
@@ -159,6 +172,52 @@ fn relink(
         object.label()
     );
     changed(output, name, &object, Some(target), &words)
+}
+
+/// Whether it was found by an old address of the user, which a cycle showed, and asked about.
+fn is_offered(store: &Store, job: &JobName, key: Key, target: &TargetId) -> anyhow::Result<bool> {
+    let record = store.link_record(job, key)?;
+    Ok(record.is_some_and(|one| {
+        matches!(one.state, LinkState::OldAddress(_)) && one.target.as_ref() == Some(target)
+    }))
+}
+
+/// Reads the account. Where it does not match the object, an operator must confirm the link, having seen both.
+async fn confirm(
+    output: Output,
+    config: &Arc<Config>,
+    job: &Job,
+    object: &SourceObject,
+    target: &TargetId,
+) -> anyhow::Result<()> {
+    // Nothing is to be remembered of the look.
+    let store = Arc::new(Store::open_plan(&config.state)?);
+    let interrupt = Interrupt::listen(output)?;
+    let agent = source::agent(config, &store, None, &interrupt);
+    let sides = match agent {
+        Ok(agent) => {
+            let compared = Box::pin(agent.compare_by_hand(job, object.key, target));
+            let compared = interrupt.guard(compared).await?;
+            compared.map_err(anyhow::Error::new)
+        }
+        Err(error) => Err(error),
+    };
+    let (kind, label) = (object.kind, object.label());
+    let lines = match sides {
+        Ok(Some(sides)) if sides.agree => return Ok(()),
+        Ok(Some(sides)) => text::sides(&sides.values, label, target),
+        Ok(None) => vec![format!("the target has no {kind} with the id {target}")],
+        Err(error) => vec![format!(
+            "{target} could not be compared with {label}: {error:#}"
+        )],
+    };
+    for line in lines {
+        output.message(&line);
+    }
+    if confirmed()? {
+        return Ok(());
+    }
+    Err(Usage("nothing was changed; use --yes to confirm".to_owned()).into())
 }
 
 fn create(output: Output, config: &Config, linked: &args::Linked) -> anyhow::Result<Exit> {

@@ -9,6 +9,7 @@ mod audit;
 mod check;
 mod completions;
 mod config;
+mod confirm;
 mod control;
 mod cycles;
 mod demo;
@@ -157,7 +158,7 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         Command::History(arguments) => operator::history(output, file, &arguments),
         Command::Erase(arguments) => erase::erase(output, file, &arguments),
         Command::Undo(arguments) => undo::undo(output, file, &arguments),
-        Command::Links { command } => links::links(output, file, &command),
+        Command::Links { command } => block_on(links::links(output, file, &command)),
         Command::Config { command } => config::config(output, file, &command),
         Command::Agents => agents::agents(output, file),
         Command::State { command } => state::state(output, file, &command),

@@ -1,10 +1,11 @@
 //! `entrain probe`: finds out what a target can do, and prints a profile to review.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::args;
+use super::confirm::confirmed;
 use super::control::{self, Handed, Request};
 use super::exit::Exit;
 use super::load;
@@ -117,17 +118,4 @@ pub(super) fn exit(probed: &Probed) -> Exit {
     } else {
         Exit::SomeFailed
     }
-}
-
-/// Whether a person at the terminal says yes.
-fn confirmed() -> io::Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Ok(false);
-    }
-    let mut err = io::stderr();
-    write!(err, "Go on? [y/N] ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -14,7 +14,7 @@ use crate::engine::explain::{Explanation, Mapped, Membership, Next, State};
 use crate::engine::job::{Job, Rules};
 use crate::engine::mapping::{self, Apply, Desired, Environment, Mapping, Source, Unique};
 use crate::engine::model::{
-    JobName, Key, MatchKey, ObjectKind, Presence, SourceId, TargetPath, Value,
+    JobName, Key, MatchKey, ObjectKind, Presence, SourceId, SourceObject, TargetPath, Value,
 };
 use crate::engine::plan::{
     Action, Candidate, Decision, Operation, Planner, Readings, Ripe, Subject, is_blocked,
@@ -178,6 +178,39 @@ fn ripe(
 }
 
 /// What the mappings make of the object, and where it is looked for.
+/// An object, and where it is looked for in the target; `None`: the state does not have it. Marked values are
+/// among the keys.
+pub(super) async fn match_keys(
+    store: &Arc<Store>,
+    job: &Job,
+    key: Key,
+    now: DateTime<Utc>,
+) -> Result<Option<(SourceObject, Vec<MatchKey>)>, Error> {
+    let name = job.name.clone();
+    let mut loaded = store.run(move |store| store.load(&name, &[key])).await?;
+    let Some(loaded) = loaded.pop() else {
+        return Ok(None);
+    };
+    let candidate = Facts::of(store, job).candidate(loaded).await?;
+    let object = candidate.object;
+    let domain = store.default_domain(Some(&job.name), object.source)?;
+    let random = |_: &SourceId, _: &TargetPath, _| 0;
+    let environment = Environment {
+        now,
+        random: &random,
+        default_domain: domain.as_deref(),
+    };
+    let held = scope::roles_of(&candidate.grants);
+    let is_out = object.presence != Presence::Present || is_blocked(&object);
+    let input = mapping::Input::new(&object, &held, is_out);
+    let mappings = &job.rules(object.kind).mappings;
+    let keys = match mapping::desired(mappings, &input, environment, Unique::Keep) {
+        Ok(mapping::Mapped::Desired(desired)) => desired.keys,
+        Ok(mapping::Mapped::IgnoreObject) | Err(_) => Vec::new(),
+    };
+    Ok(Some((object, keys)))
+}
+
 fn mapped(
     store: &Store,
     job: &Job,

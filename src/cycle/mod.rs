@@ -6,6 +6,7 @@
 mod absent;
 mod apply;
 mod audit;
+mod by_hand;
 mod capabilities;
 mod check;
 mod confirm;

@@ -201,11 +201,30 @@ async fn links_are_listed_shown_dropped_and_set() {
     let cycle = rig.sync().await.expect(0).job();
     assert_eq!(cycle["done"]["adopt"], 1, "{cycle:#}");
     assert_eq!(rig.sandbox.target.writes(), writes);
-    // Two accounts that were mixed up are swapped back.
+    // Two accounts that were mixed up are swapped back. One that does not match is shown, and linked only when that is
+    // confirmed.
     links(&["unlink", "demo", "john@contoso.com"])
         .await
         .expect(0);
-    links(&["relink", "demo", "jane@contoso.com", &john])
+    let refused = links(&["relink", "demo", "jane@contoso.com", &john])
+        .await
+        .expect(2);
+    for words in [
+        "no matching attribute in common with jane@contoso.com",
+        "userName: \"jane@contoso.com\" here, \"john@contoso.com\" in the target",
+        "nothing was changed; use --yes to confirm",
+    ] {
+        let err = refused.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(err.contains(words), "{words}: {refused:?}");
+    }
+    let unknown = links(&["relink", "demo", "john@contoso.com", "no-such-id"])
+        .await
+        .expect(2);
+    assert!(
+        unknown.err.contains("has no user with the id no-such-id"),
+        "{unknown:?}"
+    );
+    links(&["relink", "demo", "jane@contoso.com", &john, "--yes"])
         .await
         .expect(0);
     let list = links(&["list", "demo"]).await.expect(0).out;

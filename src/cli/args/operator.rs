@@ -60,6 +60,9 @@ pub(in crate::cli) enum LinksCommand {
     /// Remove the link of one object; the next cycle matches it again
     Unlink(Linked),
     /// Link one object to a target object, or have a user created
+    ///
+    /// The account is read first. Where it has no matching attribute in common with the object, both sides are shown
+    /// and nothing is changed without confirmation.
     Relink {
         #[command(flatten)]
         linked: Linked,
@@ -75,6 +78,10 @@ pub(in crate::cli) enum LinksCommand {
         /// The account found by an old address is not this user's: create a new one
         #[arg(long, conflicts_with = "target")]
         new: bool,
+
+        /// Do not ask for confirmation, and do not read the account, where no matching attribute agrees
+        #[arg(long, conflicts_with = "new")]
+        yes: bool,
     },
 }
 
@@ -135,6 +142,12 @@ pub(in crate::cli) enum StateCommand {
     },
     /// Check the integrity of the state
     Check,
+    /// Set a damaged state aside and begin with a new one
+    ///
+    /// The damaged file is kept next to it, and jobs that were paused stay paused. The next cycle of each job reads all
+    /// objects, finds their accounts by matching, and creates none twice. Until it completes, removals are postponed.
+    /// What is not found again: history, approvals and rejections, escrow, links to accounts that do not match.
+    Rebuild,
     /// Replace the state with a backup
     ///
     /// The replaced state is kept next to it. The next cycle of each job evaluates every object and
@@ -142,12 +155,6 @@ pub(in crate::cli) enum StateCommand {
     Restore {
         /// Backup file
         #[arg(value_name = "FILE")]
-    /// Set a damaged state aside and begin with a new one
-    ///
-    /// The damaged file is kept next to it, and jobs that were paused stay paused. The next cycle of each job reads all
-    /// objects, finds their accounts by matching, and creates none twice. Until it completes, removals are postponed.
-    /// What is not found again: history, approvals and rejections, escrow, links to accounts that do not match.
-    Rebuild,
         file: PathBuf,
     },
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::engine::model::{JobName, TargetId, Value};
+use crate::engine::model::{JobName, TargetId, TargetPath, Value};
 use crate::engine::record::{LinkRecord, LinkState};
 use crate::engine::redact::Shown;
 use crate::report::sentence::{clean, subject_text, things, value};
@@ -50,6 +50,32 @@ pub(crate) fn link_details(out: &mut dyn Write, shown: &Shown<'_, LinkRecord>) -
         writeln!(out, "  {path}: {}", text_of(value))?;
     }
     Ok(())
+}
+
+/// An account that an operator links by hand, and that has no matching attribute in common with the object.
+pub(crate) fn sides(
+    values: &[(TargetPath, Value, Option<Value>)],
+    label: &str,
+    target: &TargetId,
+) -> Vec<String> {
+    let (label, target) = (clean(label), clean(target.as_str()));
+    let mut lines = vec![format!(
+        "{target} in the target has no matching attribute in common with {label}:"
+    )];
+    for (path, here, there) in values {
+        let there = there.as_ref().map_or_else(|| "(none)".to_owned(), text_of);
+        lines.push(format!(
+            "  {path}: {} here, {there} in the target",
+            text_of(here)
+        ));
+    }
+    if values.is_empty() {
+        lines.push(format!("  {label} has no matching attribute with a value"));
+    }
+    lines.push(format!(
+        "The next cycle would make the account {label}'s, and overwrite what it holds."
+    ));
+    lines
 }
 
 /// A job was restarted.

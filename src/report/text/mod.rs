@@ -21,7 +21,7 @@ pub(super) use approval::removal;
 pub(crate) use approval::{accepted_move, backed_up, decided, nothing_held, restored};
 pub(crate) use check::checks;
 pub(crate) use done::cycle;
-pub(crate) use links::{link, link_details, links, restarted};
+pub(crate) use links::{link, link_details, links, restarted, sides};
 pub(crate) use plan::plan;
 pub(crate) use problem::{invalid, problem, valid};
 pub(crate) use skipped::skipped;
