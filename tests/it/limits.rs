@@ -396,3 +396,41 @@ mappings = [ { target = "active", expression = 'Switch([department], "True", "Go
     rig.sync().await.expect(0);
     assert_eq!(active(&rig), 18);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_group_that_is_emptied_completely_disables_no_user_and_takes_no_member_out() {
+    // With others in scope, and as all of the scope there is.
+    for others in [100, 0] {
+        let (rig, _) = start(others, "").await;
+        let fans = rig.tenant().add_group("Fans");
+        let ids: Vec<Uuid> = (0..8)
+            .map(|number| {
+                let id = rig.joiner(&format!("fan{number}"));
+                rig.tenant().unassign(id);
+                id
+            })
+            .collect();
+        rig.tenant().add_members(fans, &ids);
+        rig.tenant().assign(fans, ROLE_USER);
+        rig.sync().await.expect(0);
+        let before = (active(&rig), rig.target().await.groups["Fans"].len());
+        assert_eq!(before, (others + 8, 8));
+        rig.tenant().remove_members(fans, &ids);
+        for _ in 0..2 {
+            let held = rig.sync().await.expect(4).job();
+            let why = reasons(&held).join(" ");
+            assert!(
+                ["shrunk-groups", "emptied-scope"]
+                    .iter()
+                    .any(|word| why.contains(word)),
+                "{held:#}"
+            );
+            let after = (active(&rig), rig.target().await.groups["Fans"].len());
+            assert_eq!(after, before, "{others}");
+        }
+        // Filled again, nothing is left of it.
+        rig.tenant().add_members(fans, &ids);
+        rig.sync().await.expect(0);
+        assert_eq!(rig.sync().await.expect(0).job()["done"], json!({}));
+    }
+}
