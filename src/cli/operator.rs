@@ -214,6 +214,8 @@ pub(super) fn history(
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let store = Store::open_read_only(&config.state)?;
+    entries.extend(store.memberships(object.key, u32::MAX)?);
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
     let object = find::object(&store, &arguments.object)?;
     let filter = LogFilter {
         object: Some(object.id.to_string()),

@@ -10,7 +10,7 @@ use super::{Context, Error};
 use crate::engine::mapping::{self, Mappings};
 use crate::engine::model::{Held, Key, ObjectKind, TargetId, TargetPath, Value};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, HandOver, Operation, Pointer, Referenced, Subject};
+use crate::engine::plan::{Action, HandOver, Operation, Pointer, Referenced, Subject, WhyLeft};
 use crate::engine::redact::Hidden;
 use crate::store::{Queued, RowId};
 
@@ -186,7 +186,7 @@ async fn leaving(
                     key,
                     target: Some(target.clone()),
                 }],
-                emptied: None,
+                why: WhyLeft::HandedOver,
                 proof,
             },
         });

@@ -151,7 +151,8 @@ impl Period {
     fn lost(&mut self, logged: &LogEntry, subject: &Subject, members: Vec<SourceId>) {
         let why = match &logged.reason {
             Some(Reason::Removed(why)) => Some(why.clone()),
-            Some(Reason::Skipped(_)) | None => None,
+            Some(Reason::Skipped(_) | Reason::Left(_) | Reason::LeftEach | Reason::Member)
+            | None => None,
         };
         self.lost.push(Lost {
             at: logged.at,
@@ -396,6 +397,7 @@ mod tests {
             attribute: "members".to_owned(),
             before: Some(Value::List(vec![Value::Reference(SourceId::new("may"))])),
             after: None,
+            why: None,
             more: 0,
         }];
         period.add(at(7), &members);

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::guard::WhyHeld;
 use super::model::{JobName, MatchKey, ObjectKind, TargetId, TargetPath, Value};
 use super::outcome::{Class, Method};
-use super::plan::{Count, Subject, Why, WhyRemoved};
+use super::plan::{Count, Subject, Why, WhyMember, WhyRemoved};
 use super::quarantine::Quarantine;
 use super::summary::{CycleKind, Health, Requests};
 
@@ -122,7 +122,7 @@ pub(crate) struct Staged {
     pub(crate) enabled: Vec<Subject>,
 }
 
-/// What an operator did by hand.
+/// What was done to a job or an object other than by a cycle: by an operator, or that a quarantine began or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operated {
     pub(crate) at: DateTime<Utc>,
@@ -458,15 +458,36 @@ pub(crate) enum Reason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoggedChange {
     pub(crate) attribute: String,
+    /// Members leave a group that stays, all for this reason.
+    Left(WhyMember),
+    /// Members leave a group that stays, for different reasons, which its changes hold.
+    LeftEach,
+    /// An object is a member of the group in the source.
+    Member,
     pub(crate) before: Option<Value>,
     pub(crate) after: Option<Value>,
     /// Members that are not listed, because only some were asked for.
+impl Reason {
+    /// The one word for it in JSON.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Removed(why) => why.as_str(),
+            Self::Left(why) => why.as_str(),
+            Self::LeftEach => "each-member",
+            Self::Member => "member",
+            Self::Skipped(why) => why.word(),
+        }
+    }
+}
+
     pub(crate) more: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LogStatus {
     Succeeded,
+    /// Of members that leave for different reasons, the one of these.
+    pub(crate) why: Option<WhyMember>,
     /// The object was in the target already, and is linked now.
     AlreadyExists,
     /// The object is gone from the target, and is no longer linked.

@@ -4,14 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::refusal::{remedy, why_refused};
-use super::sentence::{clean, key, subject_text, things, value, via, why, why_removed};
+use super::sentence::{
+    clean, key, reason as reason_text, subject_text, things, value, via, why, why_left, why_member,
+    why_removed,
+};
 use super::view::Names;
 use crate::engine::model::{SourceId, TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{
     Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Subject, WriteMode,
 };
 use crate::engine::predict::Refusal;
-use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange};
 use crate::engine::redact::Shown;
 
 /// What kind of thing an entry shows: a sign and a colour.
@@ -173,12 +176,19 @@ impl<'a> Entry<'a> {
             }
             Operation::RemoveMembers {
                 members,
-                emptied,
+                why,
                 proof: _,
             } => {
                 entry.mark = Mark::Remove;
-                entry.because = emptied.as_ref().map(|why| why_removed(why, kind));
+                entry.because = why_left(why, members, kind);
                 entry.members = named(members, names);
+                let reasons = why.reasons(members);
+                if reasons.len() > 1 {
+                    for (text, member) in entry.members.iter_mut().zip(members) {
+                        let why = why.of(member.key).map(why_member).unwrap_or_default();
+                        *text = format!("{text} ({why})");
+                    }
+                }
             }
             Operation::SetReference { path, old, new } => {
                 let new = match new {
@@ -358,10 +368,10 @@ impl<'a> Entry<'a> {
             subject,
             target: logged.target.as_ref(),
             detail: String::new(),
-            because: logged.reason.as_ref().map(|reason| match reason {
-                Reason::Removed(removed) => why_removed(removed, subject.kind),
-                Reason::Skipped(skipped) => why(skipped, subject.kind, names),
-            }),
+            because: logged
+                .reason
+                .as_ref()
+                .map(|reason| reason_text(reason, subject.kind, names)),
             members: Vec::new(),
             more_members: 0,
             lines: Vec::new(),
@@ -384,6 +394,7 @@ impl<'a> Entry<'a> {
             attribute,
             before,
             after,
+            why,
             more,
         } in &logged.changes
         {
@@ -391,8 +402,11 @@ impl<'a> Entry<'a> {
             | ("remove-members", Some(Value::List(members)), _) =
                 (logged.action.as_str(), before, after)
             {
-                entry.members = members.iter().map(|one| value(one, names)).collect();
-                entry.more_members = *more;
+                let why = why.map(|why| format!(" ({})", why_member(why)));
+                let why = why.unwrap_or_default();
+                let named = members.iter().map(|one| value(one, names) + &why);
+                entry.members.extend(named);
+                entry.more_members += *more;
                 continue;
             }
             let side = |side: &Option<Value>| side.as_ref().map(|one| value(one, names));

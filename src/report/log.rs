@@ -8,12 +8,13 @@ use serde_json::{Value as Json, json};
 use super::entry::Mark;
 use super::json::{FORMAT, subject_json, time_json, value_json};
 use super::sentence::{
-    clean, clean_lines, duration, number, optional, subject_text, things, why, why_removed,
+    clean, clean_lines, duration, number, optional, reason as reason_text, subject_text, things,
+    why_member,
 };
 use super::table::guarded;
 use super::text::Style;
 use super::view::Names;
-use crate::engine::model::{ObjectKind, TargetId};
+use crate::engine::model::TargetId;
 use crate::engine::plan::Subject;
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Reason};
 
@@ -110,13 +111,6 @@ pub(crate) fn text(
     Ok(())
 }
 
-fn reason_text(reason: &Reason, kind: ObjectKind, names: Names<'_>) -> String {
-    match reason {
-        Reason::Removed(why) => why_removed(why, kind),
-        Reason::Skipped(skipped) => why(skipped, kind, names),
-    }
-}
-
 fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
     let lines = changes.iter().map(|change| {
         let LoggedChange {
@@ -129,7 +123,12 @@ fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
             optional(before.as_ref(), names),
             optional(after.as_ref(), names),
         );
-        format!("{}: {before} → {after}", clean(attribute))
+        let why = why.map(|why| format!(" ({})", why_member(why)));
+        format!(
+            "{}: {before} → {after}{}",
+            clean(attribute),
+            why.unwrap_or_default()
+        )
     });
     lines.collect()
 }
@@ -170,11 +169,7 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
     } = entry;
     let reason = reason.as_ref().zip(subject.as_ref());
     let reason = reason.map(|(reason, subject)| {
-        let word = match reason {
-            Reason::Removed(why) => why.as_str(),
-            Reason::Skipped(why) => why.word(),
-        };
-        json!({ "reason": word, "text": reason_text(reason, subject.kind, names) })
+        json!({ "reason": reason.word(), "text": reason_text(reason, subject.kind, names) })
     });
     let changes = changes.iter().map(|change| {
         let LoggedChange {
@@ -223,6 +218,7 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         reason,
         subject,
         target,
+            why,
         changes,
         http_status,
         error,
@@ -287,6 +283,7 @@ pub(crate) fn requests(
             action.unwrap_or_default(),
             duration(one.duration_ms),
         )?;
+            why,
         if let Some(error) = &one.error {
             writeln!(out, "      {}", clean(error))?;
         }
@@ -306,7 +303,7 @@ pub(crate) fn requests_json(out: &mut dyn Write, requests: &[LoggedRequest]) -> 
     let requests = requests.iter().map(|one| {
         let action = one.action.as_ref();
         let subject = action.and_then(|(_, _, subject)| subject.as_ref());
-        json!({
+        let mut change = json!({
             "time": time_json(one.at),
             "job": one.job.as_str(),
             "cycle": one.cycle,
@@ -320,7 +317,11 @@ pub(crate) fn requests_json(out: &mut dyn Write, requests: &[LoggedRequest]) -> 
             "action": action.map(|(action, _, _)| action),
             "status": action.map(|(_, status, _)| status.as_str()),
             "subject": subject.map(subject_json),
-        })
+        });
+        if let Some(why) = why {
+            change["why"] = json!(why.as_str());
+        }
+        change
     });
     let document = json!({ "format": FORMAT, "requests": requests.collect::<Json>() });
     writeln!(out, "{document}")

@@ -203,7 +203,7 @@ fn differs_in_scope(operation: &Operation) -> bool {
         Operation::Disable { why, .. } => {
             matches!(why, WhyRemoved::Blocked | WhyRemoved::Mapping)
         }
-        Operation::RemoveMembers { emptied, .. } => emptied.is_none(),
+        Operation::RemoveMembers { why, .. } => why.of_group().is_none(),
         Operation::Delete { .. } | Operation::HandOver(_) => false,
         Operation::Create { .. }
         | Operation::Update { .. }

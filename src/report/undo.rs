@@ -49,6 +49,7 @@ pub(crate) fn text(
                 attribute,
                 before,
                 after,
+                why: _,
                 more: _,
             } = change;
             writeln!(
@@ -105,7 +106,9 @@ fn remedies(entry: &LogEntry, sources: &Sources<'_>) -> Vec<String> {
         .map_or("OBJECT", |one| one.id.as_str());
     let removed = match &entry.reason {
         Some(Reason::Removed(why)) => Some(back_into_scope(why)),
-        Some(Reason::Skipped(_)) | None => None,
+        Some(Reason::Skipped(_) | Reason::Left(_) | Reason::LeftEach | Reason::Member) | None => {
+            None
+        }
     };
     match entry.action.as_str() {
         "create" => vec![

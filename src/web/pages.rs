@@ -420,7 +420,11 @@ fn record(
         members: Some(MEMBERS),
         ..LogFilter::default()
     };
-    let (mut entries, has_more) = newest(store, &filter, ENTRIES)?;
+    let (mut entries, mut has_more) = newest(store, &filter, ENTRIES)?;
+    entries.extend(store.memberships(key, ENTRIES)?);
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
+    has_more |= entries.len() > ENTRIES as usize;
+    entries.truncate(ENTRIES as usize);
     cycle::hide(&mut entries, &cycle::marked(config));
     Ok((entries, has_more, store.operations_on(key)?))
 }

@@ -234,3 +234,96 @@ async fn an_account_of_a_blocked_user_is_adopted_and_then_disabled() {
         .collect();
     assert_eq!(names.len(), 1, "{names:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_says_which_groups_a_person_was_added_to_and_removed_from_and_why() {
+    let (rig, [crew, vpn]) = start("").await;
+    let of = |number: usize| {
+        let name = format!("member{number}@contoso.com");
+        let user = rig.tenant().find_user_by("userPrincipalName", &name);
+        user.unwrap().id
+    };
+    rig.tenant().remove_members(crew, &[of(1)]);
+    rig.tenant().remove_members(vpn, &[of(1), of(2)]);
+    rig.sync().await.expect(0);
+    let history = async |name: &str| {
+        let run = rig.run(&["history", name]).await.expect(0).out;
+        let json = rig.run(&["history", name, "--format", "json"]).await;
+        let json: Value = serde_json::from_str(&json.expect(0).out).unwrap();
+        (run, json)
+    };
+    let entries = |json: &Value, action: &str, group: &str| -> Vec<Value> {
+        let all = json["entries"].as_array().unwrap().iter();
+        let of = all.filter(|one| one["action"] == action && one["subject"]["label"] == group);
+        of.cloned().collect()
+    };
+    let (text, json) = history("member1@contoso.com").await;
+    for group in ["Crew", "VPN"] {
+        let added = entries(&json, "add-members", group);
+        assert_eq!(added[0]["why"]["reason"], "member", "{json:#}");
+        assert_eq!(added[0]["changes"][0]["new"].as_array().unwrap().len(), 1);
+        let removed = entries(&json, "remove-members", group);
+        assert_eq!(removed.len(), 1, "{json:#}");
+        assert_eq!(removed[0]["why"]["reason"], "not-member", "{json:#}");
+        let old = removed[0]["changes"][0]["old"].as_array().unwrap();
+        assert_eq!(old.len(), 1, "only the person itself: {json:#}");
+    }
+    assert!(
+        text.contains("no longer members of the group in Entra"),
+        "{text}"
+    );
+    // The group itself names each of them, and why.
+    let (text, json) = history("VPN").await;
+    let removed = entries(&json, "remove-members", "VPN");
+    assert_eq!(removed[0]["why"]["reason"], "not-member", "{json:#}");
+    assert!(text.contains("member2@contoso.com"), "{text}");
+    // So does the log.
+    let log = rig
+        .run(&["log", "demo", "--action", "remove-members"])
+        .await;
+    assert!(
+        log.expect(0)
+            .out
+            .contains("because they are no longer members")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_leave_for_different_reasons_each_have_their_own() {
+    let (rig, [crew, _]) = start("").await;
+    let of = |number: usize| {
+        let name = format!("member{number}@contoso.com");
+        let user = rig.tenant().find_user_by("userPrincipalName", &name);
+        user.unwrap().id
+    };
+    // One leaves the group; another stays in it, and is excluded.
+    rig.tenant().remove_members(crew, &[of(1)]);
+    let filter = "[[jobs.users.filters]]\nall = [ { attribute = \"userPrincipalName\", \
+                  operator = \"NOT EQUALS\", value = \"member2@contoso.com\" } ]";
+    rig.configure(filter);
+    let plan = rig.plan().await.expect(0).job();
+    let rows = plan["actions"].as_array().unwrap();
+    let row = rows
+        .iter()
+        .find(|one| one["action"] == "remove-members" && one["subject"]["label"] == "Crew");
+    let whys: BTreeSet<&str> = row.unwrap()["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["why"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        whys,
+        BTreeSet::from(["not-member", "member-out-of-scope"]),
+        "{plan:#}"
+    );
+    rig.sync().await.expect(0);
+    let log = ["log", "demo", "--action", "remove-members"];
+    let text = rig.run(&log).await.expect(0).out;
+    assert!(
+        text.contains("because they left for different reasons"),
+        "{text}"
+    );
+    assert!(text.contains("(no longer a member in Entra)"), "{text}");
+    assert!(text.contains("no longer in scope)"), "{text}");
+}

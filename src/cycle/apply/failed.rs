@@ -13,7 +13,9 @@ use crate::cycle::{Error, shown};
 use crate::engine::job::WhenOutOfScope;
 use crate::engine::model::{Held, MatchKey, ObjectKind, Origin, TargetId, Value};
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
-use crate::engine::plan::{Action, Change, ElementChange, Found, Operation, Referenced, WriteMode};
+use crate::engine::plan::{
+    Action, Change, ElementChange, Found, Operation, Referenced, WhyLeft, WriteMode,
+};
 use crate::engine::redact::Hidden;
 use crate::scim;
 
@@ -165,7 +167,7 @@ impl Applier<'_> {
                 let chunks = members.chunks(self.sender.dialect().member_chunk());
                 let removals = chunks.map(|some| Operation::RemoveMembers {
                     members: some.to_vec(),
-                    emptied: Some(why.clone()),
+                    why: WhyLeft::Group(why.clone()),
                     proof: *proof,
                 });
                 let removals = removals.collect();

@@ -4,7 +4,7 @@ use super::super::{Context, Error};
 use super::CHUNK;
 use super::rests::{RestsOn, rests_on};
 use crate::engine::model::{Key, ObjectKind, SourceId};
-use crate::engine::plan::{Action, Operation};
+use crate::engine::plan::{Action, Operation, WhyLeft};
 use crate::store::RowId;
 
 /// A removal that a plan drafted.
@@ -27,7 +27,8 @@ impl Draft {
             Operation::HandOver(hand) => (rests_on(&hand.why), Vec::new()),
             // What the members leave for is the group's own, whatever becomes of them.
             Operation::RemoveMembers {
-                emptied: Some(why), ..
+                why: WhyLeft::Group(why),
+                ..
             } => (rests_on(why), Vec::new()),
             Operation::RemoveMembers { members, .. } => {
                 let keys = members.iter().map(|member| member.key);

@@ -8,7 +8,7 @@ use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, ObjectKind, SourceId, SourceObject, TargetId, TargetPath,
     Value, Via,
 };
-use crate::engine::plan::Proof;
+use crate::engine::plan::{Proof, WhyLeft};
 
 /// A number for each kind of object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -132,8 +132,7 @@ pub(crate) enum Operation {
     },
     RemoveMembers {
         members: Vec<Referenced>,
-        /// Why the group no longer belongs, where it is emptied for that.
-        emptied: Option<WhyRemoved>,
+        why: WhyLeft,
         proof: Proof,
     },
     /// A reference of an object that is in the target already, such as its manager.

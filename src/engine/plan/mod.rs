@@ -4,6 +4,7 @@ mod action;
 mod decision;
 mod difference;
 mod drift;
+mod left;
 mod order;
 mod parts;
 mod planner;
@@ -24,6 +25,7 @@ pub(crate) use difference::keep_shown_elements;
 pub(crate) use drift::{
     Comparison, Difference, Drift, DriftRemedy, Drifted, Origins, members, origins,
 };
+pub(crate) use left::{WhyLeft, WhyMember};
 pub(crate) use order::{Order, by_reference};
 pub(crate) use parts::{Remedy, attributes, halves, members_apart, unit, without_refused};
 pub(crate) use planner::{

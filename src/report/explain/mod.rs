@@ -13,7 +13,8 @@ use crate::engine::scope::Verdict;
 use crate::report::command::command;
 use crate::report::entry::Mark;
 use crate::report::sentence::{
-    capital, clean, key as key_text, optional, subject_text, things, via, why, why_out, why_removed,
+    capital, clean, key as key_text, optional, reason as reason_text, subject_text, things, value,
+    via, why, why_out,
 };
 use crate::report::text::{Style, write_action};
 use crate::report::view::Names;
@@ -251,11 +252,14 @@ fn membership_text(one: &Membership, style: Style) -> String {
 
 fn entry_text(entry: &LogEntry, names: Names<'_>) -> String {
     let reason = match (&entry.reason, &entry.subject) {
-        (Some(Reason::Removed(why)), Some(subject)) => {
-            format!(", because {}", why_removed(why, subject.kind))
-        }
-        (Some(Reason::Skipped(reason)), Some(subject)) => {
-            format!(", {}", why(reason, subject.kind, names))
+        (
+            Some(
+                reason @ (Reason::Removed(_) | Reason::Left(_) | Reason::LeftEach | Reason::Member),
+            ),
+            Some(subject),
+        ) => format!(", because {}", reason_text(reason, subject.kind, names)),
+        (Some(reason @ Reason::Skipped(_)), Some(subject)) => {
+            format!(", {}", reason_text(reason, subject.kind, names))
         }
         (None, _) | (_, None) => String::new(),
     };

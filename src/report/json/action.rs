@@ -76,12 +76,18 @@ pub(crate) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'
         }
         Operation::RemoveMembers {
             members,
-            emptied,
+            why,
             proof: _,
         } => {
-            let members = members.iter().map(|one| referenced_json(one, names));
-            set("members", members.collect());
-            if let Some(why) = emptied {
+            let named = members.iter().map(|one| {
+                let mut named = referenced_json(one, names);
+                if let Some(why) = why.of(one.key) {
+                    named["why"] = json!(why.as_str());
+                }
+                named
+            });
+            set("members", named.collect());
+            if let Some(why) = why.of_group() {
                 set("why", why_removed_json(why, action));
             }
         }
@@ -99,7 +105,7 @@ pub(crate) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'
     Json::Object(object)
 }
 
-/// The same without what may differ between two plans that do the same: names, the order of members, and
+/// The same without what may differ between two plans that do the same: names, the order of members, why each leaves, and
 /// the target ids of other objects, which this plan may create.
 pub(crate) fn canonical(action: &Shown<'_, Action>, step: Step, names: Names<'_>) -> Json {
     let mut row = action_json(action, step, names);
@@ -107,6 +113,9 @@ pub(crate) fn canonical(action: &Shown<'_, Action>, step: Step, names: Names<'_>
     strip(&mut row);
     row["target"] = target;
     if let Some(Json::Array(members)) = row.get_mut("members") {
+        for member in members.iter_mut().filter_map(Json::as_object_mut) {
+            member.remove("why");
+        }
         members.sort_by_key(ToString::to_string);
     }
     row

@@ -15,7 +15,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 pub(crate) use self::amount::{ago, ahead, coarse, count, duration, length, number, things};
 pub(crate) use self::denial::{denied, refuses, refuses_no_more};
 pub(crate) use self::reading::reading_of;
-pub(crate) use self::why::{not_planned, via, why, why_out, why_removed};
+pub(crate) use self::why::{
+    not_planned, reason, via, why, why_left, why_member, why_out, why_removed,
+};
 pub(crate) use super::held::why_held;
 pub(crate) use super::misnamed::{doubts, is_news, misnamed, misnamed_remedy};
 use super::view::{Against, Names, SnapshotNote};

@@ -4,7 +4,10 @@ use super::{clean, key, name, number, quoted, verb_word};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
 use crate::engine::model::{Key, ObjectKind, Via};
-use crate::engine::plan::{RemovalClass, Skipped, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{
+    Referenced, RemovalClass, Skipped, Why, WhyLeft, WhyMember, WhyOut, WhyRemoved,
+};
+use crate::engine::record::Reason;
 use crate::engine::redact::{REDACTED, Shown};
 use crate::report::view::Names;
 
@@ -17,6 +20,53 @@ pub(crate) fn why_removed(why: &WhyRemoved, kind: ObjectKind) -> String {
         WhyRemoved::SoftDeleted => "it is in the tenant's recycle bin".to_owned(),
         WhyRemoved::Deleted => "it was deleted in the tenant".to_owned(),
         WhyRemoved::Missing => "it is no longer in the tenant".to_owned(),
+    }
+}
+
+/// Why one member leaves a group that stays.
+pub(crate) fn why_member(why: WhyMember) -> &'static str {
+    match why {
+        WhyMember::NotMember => "no longer a member in Entra",
+        WhyMember::OutOfScope => "still a member in Entra, but no longer in scope",
+        WhyMember::HandedOver => "its account is handed over to another user",
+    }
+}
+
+/// The same of several, after "because".
+fn why_members(why: WhyMember) -> &'static str {
+    match why {
+        WhyMember::NotMember => "they are no longer members of the group in Entra",
+        WhyMember::OutOfScope => "they are still members in Entra, but no longer in scope",
+        WhyMember::HandedOver => "the account is handed over to another user",
+    }
+}
+
+/// They left for more than one reason.
+const EACH: &str = "they left for different reasons";
+
+/// Why these members leave a group of this kind; `None` where that is not on record.
+pub(crate) fn why_left(why: &WhyLeft, members: &[Referenced], kind: ObjectKind) -> Option<String> {
+    if let Some(why) = why.of_group() {
+        return Some(why_removed(why, kind));
+    }
+    let reasons = why.reasons(members);
+    let first = reasons.first()?;
+    let words = if reasons.len() > 1 {
+        EACH
+    } else {
+        why_members(*first)
+    };
+    Some(words.to_owned())
+}
+
+/// What follows "because" in the log.
+pub(crate) fn reason(reason: &Reason, kind: ObjectKind, names: Names<'_>) -> String {
+    match reason {
+        Reason::Removed(removed) => why_removed(removed, kind),
+        Reason::Left(left) => why_members(*left).to_owned(),
+        Reason::LeftEach => EACH.to_owned(),
+        Reason::Member => "it is a member of the group in Entra".to_owned(),
+        Reason::Skipped(skipped) => why(skipped, kind, names),
     }
 }
 

@@ -23,7 +23,8 @@ use crate::engine::names::{Misnamed, Naming};
 use crate::engine::outcome::{Class, Failure};
 use crate::engine::plan::{
     Action, Change, Count, ElementChange, Header, Operation, Pointer, Proof, Referenced,
-    RemovalClass, Skipped, Subject, Totals, Verb, Warning, Why, WhyOut, WhyRemoved, WriteMode,
+    RemovalClass, Skipped, Subject, Totals, Verb, Warning, Why, WhyLeft, WhyOut, WhyRemoved,
+    WriteMode,
 };
 use crate::engine::record::{CycleRecord, CycleState, Escrowed, HeldRemoval, HeldSet, JobRecord};
 use crate::engine::redact::{REDACTED, Redactions};
@@ -102,7 +103,7 @@ fn member_removed() -> Action {
         target: Some(target("g2")),
         operation: Operation::RemoveMembers {
             members: vec![referenced("bob@contoso.com", Some("t2"))],
-            emptied: None,
+            why: WhyLeft::NotRecorded,
             proof: Proof::on_record(),
         },
     }

@@ -545,11 +545,11 @@ fn logged(redactions: &Redactions, action: &Action) -> Option<Operation> {
         }
         Operation::RemoveMembers {
             members,
-            emptied,
+            why,
             proof,
         } if action.unresolved() > 0 => Some(Operation::RemoveMembers {
             members: sent_members(members),
-            emptied: emptied.clone(),
+            why: why.clone(),
             proof: *proof,
         }),
         other if is_redacted => Some(other.clone()),

@@ -1,21 +1,21 @@
 //! The provisioning log, which is the rows that came to an end, and the requests that belong to no row
 //! (product rule 9).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Row, ToSql, named_params, params};
 
 use super::super::state::{State, array};
-use super::super::wire::{Column, unreadable};
+use super::super::wire::Column;
 use super::super::{Error, Store};
+use super::entries::{complete, entry};
 use super::filter::{Chosen, LogFilter, states};
-use super::rows::{RowId, subject};
+use super::rows::RowId;
 use super::{NewRow, body, job_of, number, operation_name, put_row, status};
-use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId, TargetPath, Value};
-use crate::engine::outcome::Method;
-use crate::engine::plan::{Operation, Referenced};
-use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Reason, Side};
+use crate::engine::model::{JobName, Key, ObjectKind, SourceId, TargetId};
+use crate::engine::plan::Operation;
+use crate::engine::record::{LogEntry, LoggedRequest, Side};
 
 /// What was refused of an object, by the name of the action, with the target's words.
 pub(crate) type Refused = BTreeMap<(Key, &'static str), (Operation, String)>;
@@ -29,6 +29,18 @@ fn columns(at: &str) -> String {
     format!(
         "a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation, a.state, a.body,
          a.http_status, a.error, a.attempts, a.duration_ms, a.method"
+    )
+}
+
+/// One row for [`entry`].
+pub(super) fn by_id() -> String {
+    format!(
+        "SELECT {}
+         FROM actions a
+         CROSS JOIN jobs j ON j.key = a.job
+         LEFT JOIN objects o ON o.key = a.source
+         WHERE a.id = ?1",
+        columns(TIME)
     )
 }
 
@@ -124,15 +136,7 @@ impl Store {
     /// Entries by their ids, in this order.
     pub(crate) fn entries(&self, ids: &[RowId]) -> Result<Vec<LogEntry>, Error> {
         self.read("read what the cycle did", |state| {
-            let sql = format!(
-                "SELECT {}
-                 FROM actions a
-                 CROSS JOIN jobs j ON j.key = a.job
-                 LEFT JOIN objects o ON o.key = a.source
-                 WHERE a.id = ?1",
-                columns(TIME)
-            );
-            let mut statement = state.prepare_cached(&sql)?;
+            let mut statement = state.prepare_cached(&by_id())?;
             let entries = ids
                 .iter()
                 .map(|id| statement.query_row(params![id.get()], |row| entry(state, row)));
@@ -359,189 +363,4 @@ pub(in crate::store) fn log_failed_cycle(
         params![row.get(), now.timestamp_millis(), error],
     )?;
     Ok(())
-}
-
-/// Entries with what was changed. At most so many members are listed of each. The objects that all of them mention
-/// are looked up at once: a page of entries may name a thousand.
-fn complete(
-    state: &State,
-    entries: Vec<(LogEntry, Option<Operation>)>,
-    most: usize,
-) -> rusqlite::Result<Vec<LogEntry>> {
-    let operations = entries
-        .iter()
-        .filter_map(|(_, operation)| operation.as_ref());
-    let keys: BTreeSet<Key> = operations.flat_map(|one| mentioned(one, most)).collect();
-    let keys: Vec<Key> = keys.into_iter().collect();
-    let ids: BTreeMap<Key, SourceId> = state
-        .prepare_cached(
-            "SELECT o.key, o.id FROM rarray(?1) k CROSS JOIN objects o ON o.key = k.value",
-        )?
-        .query_map(params![array(&keys)], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    let entries = entries.into_iter().map(|(mut entry, operation)| {
-        if let Some(operation) = operation {
-            entry.changes = changes(&ids, &operation, most)?;
-        }
-        Ok(entry)
-    });
-    entries.collect()
-}
-
-/// The objects that the changes of an action name.
-fn mentioned(operation: &Operation, most: usize) -> Vec<Key> {
-    match operation {
-        Operation::Create { references, .. } => references.iter().map(|(_, new)| new.key).collect(),
-        Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
-            members.iter().take(most).map(|member| member.key).collect()
-        }
-        Operation::SetReference { new, .. } => {
-            new.referenced().map(|new| new.key).into_iter().collect()
-        }
-        Operation::Adopt { .. }
-        | Operation::Update { .. }
-        | Operation::Enable { .. }
-        | Operation::Disable { .. }
-        | Operation::HandOver(_)
-        | Operation::Delete { .. } => Vec::new(),
-    }
-}
-
-/// Without what was changed, which the operation says.
-fn entry(state: &State, row: &Row<'_>) -> rusqlite::Result<(LogEntry, Option<Operation>)> {
-    let number: i64 = row.get(9)?;
-    let status = match row.get::<_, i64>(10)? {
-        status::DONE => LogStatus::Succeeded,
-        status::EXISTS => LogStatus::AlreadyExists,
-        status::GONE => LogStatus::Gone,
-        status::FOLLOWED => LogStatus::InParts,
-        status::NOT_SENT => LogStatus::NotTried,
-        status::SKIPPED => LogStatus::Skipped,
-        _ => LogStatus::Failed,
-    };
-    let (action, operation, reason) = if status == LogStatus::Skipped {
-        let why = body::unpack_why(state, number, row.get_ref(11)?.as_blob()?)?;
-        ("skip", None, Some(Reason::Skipped(why)))
-    } else if number::name_of(number).is_some() {
-        let operation = body::unpack_operation(state, number, row.get_ref(11)?.as_blob()?)?;
-        let why = match &operation {
-            Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
-                Some(Reason::Removed(why.clone()))
-            }
-            Operation::HandOver(hand) => Some(Reason::Removed(hand.why.clone())),
-            _ => None,
-        };
-        (operation_name(number), Some(operation), why)
-    } else {
-        (operation_name(number), None, None)
-    };
-    let at: i64 = row.get(3)?;
-    let entry = LogEntry {
-        id: row.get(0)?,
-        cycle: row.get(1)?,
-        job: row.get(2)?,
-        at: DateTime::from_timestamp_millis(at).ok_or_else(|| unreadable("time"))?,
-        subject: if number == number::CYCLE {
-            None
-        } else {
-            Some(subject(row, 4)?)
-        },
-        target: row.get(8)?,
-        action: action.to_owned(),
-        status,
-        reason,
-        changes: Vec::new(),
-        http_status: row.get(12)?,
-        error: row.get(13)?,
-        requests: row.get::<_, Option<u32>>(14)?.unwrap_or(0),
-        duration_ms: row.get::<_, Option<i64>>(15)?.unwrap_or(0).unsigned_abs(),
-        method: row
-            .get::<_, Option<String>>(16)?
-            .and_then(|method| Method::parse(&method)),
-        next_try: None,
-    };
-    Ok((entry, operation))
-}
-
-/// What was sent; for an action that was not carried out, what was to be sent.
-fn changes(
-    ids: &BTreeMap<Key, SourceId>,
-    operation: &Operation,
-    most: usize,
-) -> rusqlite::Result<Vec<LoggedChange>> {
-    let reference = |key: Key| match ids.get(&key) {
-        Some(id) => Ok(Value::Reference(id.clone())),
-        None => Err(rusqlite::Error::QueryReturnedNoRows),
-    };
-    let members = |members: &[Referenced]| {
-        let first = members.iter().take(most);
-        let ids: rusqlite::Result<Vec<Value>> = first.map(|member| reference(member.key)).collect();
-        let more = members.len().saturating_sub(most) as u64;
-        ids.map(|ids| (Value::List(ids), more))
-    };
-    Ok(match operation {
-        Operation::Create {
-            attributes,
-            references,
-            ..
-        } => {
-            let values = attributes.iter();
-            let mut logged: Vec<_> = values
-                .map(|(path, value)| change(path, None, Some(value.clone())))
-                .collect();
-            for (path, referenced) in references {
-                logged.push(change(path, None, Some(reference(referenced.key)?)));
-            }
-            logged
-        }
-        Operation::Adopt { changes, .. }
-        | Operation::Update { changes }
-        | Operation::Enable { changes }
-        | Operation::Disable { changes, .. } => changes
-            .iter()
-            .map(|sent| change(&sent.path, sent.old.clone(), sent.new.clone()))
-            .collect(),
-        Operation::HandOver(hand) => hand
-            .disable
-            .iter()
-            .map(|sent| change(&sent.path, sent.old.clone(), sent.new.clone()))
-            .collect(),
-        Operation::Delete { .. } => Vec::new(),
-        Operation::AddMembers { members: added } => {
-            let (added, more) = members(added)?;
-            vec![members_change(None, Some(added), more)]
-        }
-        Operation::RemoveMembers {
-            members: removed, ..
-        } => {
-            let (removed, more) = members(removed)?;
-            vec![members_change(Some(removed), None, more)]
-        }
-        Operation::SetReference { path, old, new } => {
-            let new = new.referenced().map(|new| reference(new.key)).transpose()?;
-            let old = old.clone().map(|held| match held.source {
-                Some(source) => Value::Reference(source),
-                None => Value::text(held.target.as_str()),
-            });
-            vec![change(path, old, new)]
-        }
-    })
-}
-
-fn change(path: &TargetPath, before: Option<Value>, after: Option<Value>) -> LoggedChange {
-    LoggedChange {
-        attribute: path.to_string(),
-        before,
-        after,
-        more: 0,
-    }
-}
-
-fn members_change(before: Option<Value>, after: Option<Value>, more: u64) -> LoggedChange {
-    LoggedChange {
-        attribute: "members".to_owned(),
-        before,
-        after,
-        more,
-    }
 }

@@ -12,6 +12,7 @@
 mod advance;
 mod body;
 mod creates;
+mod entries;
 mod erase;
 mod filter;
 mod history;

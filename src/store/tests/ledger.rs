@@ -1,7 +1,7 @@
 //! The life of a row: every transition, and what a kill at any moment leaves.
 
 use super::*;
-use crate::engine::plan::{Skipped, Step, Why, WhyOut, WhyRemoved};
+use crate::engine::plan::{Skipped, Step, Why, WhyLeft, WhyOut, WhyRemoved};
 use crate::engine::summary::Health;
 use crate::store::{Lock, LogFilter};
 
@@ -187,7 +187,7 @@ fn every_operation_reads_back_as_it_was_drafted() {
         },
         Operation::RemoveMembers {
             members,
-            emptied: Some(WhyRemoved::SoftDeleted),
+            why: WhyLeft::Group(WhyRemoved::SoftDeleted),
             proof: proof(),
         },
     ] {

@@ -32,7 +32,7 @@ use crate::engine::model::{
 use crate::engine::outcome::{Class, Failure, Outcome, Status};
 use crate::engine::plan::{
     Action, Change, Decision, Draft, ElementChange, HandOver, Operation, Pointer, Proof,
-    Referenced, SentMember, Subject, WriteMode,
+    Referenced, SentMember, Subject, WhyLeft, WriteMode,
 };
 use crate::engine::record::{Escrowed, Retention};
 use crate::engine::redact::Redactions;
@@ -540,7 +540,7 @@ fn remove_members(group: &str, members: &[&str]) -> Action {
     let members = members.iter().map(|member| sent_as(member, "resolved"));
     let operation = Operation::RemoveMembers {
         members: members.collect(),
-        emptied: None,
+        why: WhyLeft::NotRecorded,
         proof: proof(),
     };
     action(group, None, operation)

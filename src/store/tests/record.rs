@@ -430,6 +430,7 @@ fn the_log_shows_what_was_done() {
         attribute: attribute.to_owned(),
         before,
         after,
+        why: None,
         more: 0,
     };
     let refer = |name| Value::Reference(id(name));

@@ -1,11 +1,13 @@
 //! The members of groups: the source's compared with those last sent to the target, once it is known
 //! who is in the target. They come one after another, so that a group of any size fits.
 
+use std::collections::BTreeSet;
+
 use super::fates::Fate;
 use super::{Member, Planner, SentMember};
 use crate::engine::model::{Key, ObjectKind, TargetId};
 use crate::engine::plan::{
-    Action, Decision, Draft, Operation, Proof, Referenced, Subject, WhyRemoved,
+    Action, Decision, Draft, Operation, Proof, Referenced, Subject, WhyLeft, WhyRemoved,
 };
 
 /// A group that stays or comes, with the members that must come and go.
@@ -20,6 +22,8 @@ pub(super) struct Group {
     add: Vec<Referenced>,
     added_chunks: u32,
     remove: Vec<Referenced>,
+    /// Those of them that are still members in the source.
+    out_of_scope: BTreeSet<Key>,
     removed_chunks: u32,
     /// That its source was read completely.
     read: Option<Proof>,
@@ -43,6 +47,7 @@ impl Group {
             add: Vec::new(),
             added_chunks: 0,
             remove: Vec::new(),
+            out_of_scope: BTreeSet::new(),
             removed_chunks: 0,
             read,
             emptied: None,
@@ -122,6 +127,9 @@ impl Planner<'_> {
             && let Some(proof) = group.proof()
         {
             group.remove.push(Referenced::to(member.key));
+            if member.in_source {
+                group.out_of_scope.insert(member.key);
+            }
             if group.remove.len() >= chunk {
                 draft = group.remove_chunk(proof);
             }
@@ -189,10 +197,14 @@ impl Group {
             return None;
         }
         let members = std::mem::take(&mut self.remove);
-        let emptied = self.emptied.as_ref().map(|(why, _)| why.clone());
+        let out_of_scope = std::mem::take(&mut self.out_of_scope);
+        let why = match &self.emptied {
+            Some((why, _)) => WhyLeft::Group(why.clone()),
+            None => WhyLeft::Members { out_of_scope },
+        };
         let operation = Operation::RemoveMembers {
             members,
-            emptied,
+            why,
             proof,
         };
         let rank = self.removed_chunks;

@@ -9,7 +9,9 @@ use serde_json::json;
 use super::*;
 use crate::config::{Filterable, Knobs};
 use crate::engine::model::{Complete, Key, SourceId, Value};
-use crate::engine::plan::{ElementChange, Proof, Referenced, Subject, WhyRemoved, WriteMode};
+use crate::engine::plan::{
+    ElementChange, Proof, Referenced, Subject, WhyLeft, WhyRemoved, WriteMode,
+};
 
 const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
 
@@ -53,7 +55,7 @@ fn remove(members: &[&str]) -> Action {
     let proof = proof();
     let operation = Operation::RemoveMembers {
         members,
-        emptied: None,
+        why: WhyLeft::NotRecorded,
         proof,
     };
     action(ObjectKind::Group, Some("g/1"), operation)

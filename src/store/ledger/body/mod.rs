@@ -95,11 +95,11 @@ pub(super) fn pack_operation(state: &State, operation: &Operation) -> rusqlite::
         Operation::AddMembers { members } => writer.members(members),
         Operation::RemoveMembers {
             members,
-            emptied,
+            why,
             proof: _,
         } => {
             writer.members(members);
-            writer.optional(emptied.as_ref(), Writer::why_removed);
+            writer.why_left(why, members);
         }
         Operation::SetReference { path, old, new } => {
             writer.path(path)?;
@@ -175,7 +175,7 @@ pub(super) fn unpack_operation(
         },
         REMOVE_MEMBERS => Operation::RemoveMembers {
             members: reader.members()?,
-            emptied: reader.optional(Reader::why_removed)?,
+            why: reader.why_left()?,
             proof: Proof::on_record(),
         },
         SET_REFERENCE => Operation::SetReference {

@@ -7,7 +7,9 @@ use crate::engine::filter::ClauseFailure;
 use crate::engine::model::{
     Held, HeldReference, Key, MatchKey, SourceId, TargetId, TargetPath, Value, Via,
 };
-use crate::engine::plan::{Change, ElementChange, Referenced, WhyOut, WhyRemoved, WriteMode};
+use crate::engine::plan::{
+    Change, ElementChange, Referenced, WhyLeft, WhyOut, WhyRemoved, WriteMode,
+};
 use crate::store::codec::Unpacker;
 use crate::store::state::State;
 
@@ -81,6 +83,22 @@ impl Reader<'_> {
             let key = u32::try_from(last).map_err(|_| unknown())?;
             Ok(Referenced::to(Key::new(key)))
         })
+    }
+
+    pub(super) fn why_left(&mut self) -> rusqlite::Result<WhyLeft> {
+        if let Some(why) = self.optional(Self::why_removed)? {
+            return Ok(WhyLeft::Group(why));
+        }
+        if self.unpacker.is_empty() {
+            return Ok(WhyLeft::NotRecorded);
+        }
+        match self.unpacker.number()? {
+            0 => Ok(WhyLeft::HandedOver),
+            1 => Ok(WhyLeft::Members {
+                out_of_scope: self.members()?.into_iter().map(|one| one.key).collect(),
+            }),
+            _ => Err(unknown()),
+        }
     }
 
     pub(super) fn via(&mut self) -> rusqlite::Result<Vec<Via>> {

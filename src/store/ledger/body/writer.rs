@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::zigzag;
 use crate::engine::filter::ClauseFailure;
 use crate::engine::model::{Held, HeldReference, Key, MatchKey, TargetPath, Value, Via};
-use crate::engine::plan::{Change, ElementChange, Referenced, WhyOut, WhyRemoved, WriteMode};
+use crate::engine::plan::{
+    Change, ElementChange, Referenced, WhyLeft, WhyOut, WhyRemoved, WriteMode,
+};
 use crate::store::codec::Packer;
 use crate::store::state::State;
 
@@ -159,6 +161,21 @@ impl Writer<'_> {
             WhyRemoved::OutOfScope(why) => {
                 self.packer.number(4);
                 self.why_out(why);
+            }
+        }
+    }
+
+    /// The group's own reason or none; without one what it is else, which earlier versions did not write.
+    pub(super) fn why_left(&mut self, why: &WhyLeft, members: &[Referenced]) {
+        self.optional(why.of_group(), Self::why_removed);
+        match why {
+            WhyLeft::Group(_) | WhyLeft::NotRecorded => {}
+            WhyLeft::HandedOver => self.packer.number(0),
+            WhyLeft::Members { out_of_scope } => {
+                self.packer.number(1);
+                let those = members.iter().filter(|one| out_of_scope.contains(&one.key));
+                let those: Vec<Referenced> = those.cloned().collect();
+                self.members(&those);
             }
         }
     }

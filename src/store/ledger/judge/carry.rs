@@ -266,7 +266,7 @@ impl Bench<'_> {
             let proof = Proof::on_record();
             let operation = Operation::RemoveMembers {
                 members,
-                emptied: removal.why.clone(),
+                why: removal.left.clone(),
                 proof,
             };
             put_row(

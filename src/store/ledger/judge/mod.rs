@@ -13,7 +13,7 @@ use crate::engine::emptied::{Causes, EmptiedBy};
 use crate::engine::guard::{self, Census, LimitUse, Verdict, WhyHeld};
 use crate::engine::job::Limits;
 use crate::engine::model::{Key, ObjectKind};
-use crate::engine::plan::{Header, Operation, Referenced, RemovalClass, WhyRemoved};
+use crate::engine::plan::{Header, Operation, Referenced, RemovalClass, WhyLeft, WhyRemoved};
 use crate::store::holds::{self, Decision, Hold, Item};
 use crate::store::ledger::history::{
     active, cleared, going, recent, recent_memberships, seen_of_sources,
@@ -127,6 +127,8 @@ struct Removal {
     class: RemovalClass,
     operation: i64,
     why: Option<WhyRemoved>,
+    /// Of members.
+    left: WhyLeft,
     members: Vec<Referenced>,
 }
 
@@ -275,9 +277,9 @@ impl<'b> Bench<'b> {
         let mut lost: BTreeMap<Key, u64> = BTreeMap::new();
         // Emptied on purpose: the group left the scope, and did not lose its members.
         let mut emptied: BTreeSet<Key> = BTreeSet::new();
+        let mut causes = Causes::new();
         for removal in &self.removals {
             for item in removal.items() {
-        let mut causes = Causes::new();
                 seen.insert(item);
                 let is_known = removal.class != RemovalClass::Membership
                     && (self.recent.contains_key(&removal.key) || self.is_tried(removal));
@@ -285,13 +287,13 @@ impl<'b> Bench<'b> {
                     continue;
                 }
                 *planned.entry(removal.class).or_default() += 1;
-                if item.member.is_some() {
-                    if removal.why.is_some() {
                 if let (Some(why), None) = (&removal.why, item.member) {
                     *causes
                         .entry((removal.class, EmptiedBy::of(why)))
                         .or_default() += 1;
                 }
+                if item.member.is_some() {
+                    if removal.why.is_some() {
                         emptied.insert(removal.key);
                     }
                     *lost.entry(removal.key).or_default() += 1;
@@ -361,9 +363,9 @@ impl<'b> Bench<'b> {
         Ok(Census {
             planned,
             recent,
+            causes,
             active: active(self.state, self.job, since)?,
             active_now: active_now.unsigned_abs().saturating_sub(going),
-            causes,
             creations,
             recent_creations: match self.judging.limits.max_creations {
                 Some(_) => creates::since(self.state, self.job, since)?,
@@ -412,14 +414,17 @@ fn removals(state: &State, cycle: i64) -> rusqlite::Result<Vec<Removal>> {
     let rows = statement.query_map(params![cycle], |row| {
         let operation: i64 = row.get(2)?;
         let unpacked = body::unpack_operation(state, operation, row.get_ref(4)?.as_blob()?)?;
+        let mut left = WhyLeft::NotRecorded;
         let (why, members) = match unpacked {
             Operation::Disable { why, .. } | Operation::Delete { why, .. } => {
                 (Some(why), Vec::new())
             }
             Operation::HandOver(hand) => (Some(hand.why), Vec::new()),
-            Operation::RemoveMembers {
-                members, emptied, ..
-            } => (emptied, members),
+            Operation::RemoveMembers { members, why, .. } => {
+                let of_group = why.of_group().cloned();
+                left = why;
+                (of_group, members)
+            }
             Operation::Create { .. }
             | Operation::Adopt { .. }
             | Operation::Update { .. }
@@ -438,6 +443,7 @@ fn removals(state: &State, cycle: i64) -> rusqlite::Result<Vec<Removal>> {
             class,
             operation,
             why,
+            left,
             members,
         })
     })?;

@@ -276,7 +276,7 @@ proptest::proptest! {
             let members = referenced(has & !wants);
             operations.push(Operation::RemoveMembers {
                 members,
-                emptied: None,
+                why: WhyLeft::NotRecorded,
                 proof: proof(),
             });
             let mut sent = vec![name];
