@@ -10,7 +10,8 @@ use super::Error;
 use super::facts::Facts;
 use super::names::{self, Protected};
 use crate::config;
-use crate::engine::explain::{Explanation, Mapped, Membership, Next, State};
+use crate::engine::explain::{Explanation, Mapped, Membership, Next, Part, PartOutcome, State};
+use crate::engine::expr::{Flow, Step};
 use crate::engine::job::{Job, Rules};
 use crate::engine::mapping::{self, Apply, Desired, Environment, Mapping, Source, Unique};
 use crate::engine::model::{
@@ -177,7 +178,6 @@ fn ripe(
     Ok(ripe.map(|ripe| (key, ripe)).into_iter().collect())
 }
 
-/// What the mappings make of the object, and where it is looked for.
 /// An object, and where it is looked for in the target; `None`: the state does not have it. Marked values are
 /// among the keys.
 pub(super) async fn match_keys(
@@ -211,6 +211,7 @@ pub(super) async fn match_keys(
     Ok(Some((object, keys)))
 }
 
+/// What the mappings make of the object, and where it is looked for.
 fn mapped(
     store: &Store,
     job: &Job,
@@ -234,7 +235,11 @@ fn mapped(
         .into_iter()
         .map(|error| (error.target, error.message))
         .collect();
-    let mapped = attributes(rules, candidate, &desired, &failed, store)?;
+    let mut mapped = attributes(rules, candidate, &desired, &failed, store)?;
+    add_parts(
+        &mut mapped,
+        &mapping::steps(&rules.mappings, &input, environment),
+    );
     let mut keys = desired.keys;
     for key in &mut keys {
         if redactions.hides(object.kind, &key.path) {
@@ -353,9 +358,45 @@ fn attributes(
             state,
             wanted,
             sent,
+            parts: Vec::new(),
         });
     }
     Ok(mapped)
+}
+
+/// What the parts of expressions came to, by the path that they are for.
+fn add_parts(mapped: &mut [Mapped], steps: &[(&TargetPath, &str, Vec<Step>)]) {
+    for (path, text, steps) in steps {
+        let Some(of_path) = mapped.iter_mut().find(|one| one.path == **path) else {
+            continue;
+        };
+        let mut around: Vec<usize> = Vec::new();
+        // The first is the whole expression.
+        for step in steps.iter().skip(1) {
+            around.retain(|end| step.span.end <= *end);
+            let depth = around.len();
+            around.push(step.span.end);
+            let written = text[step.span.clone()].split_whitespace();
+            let written = written.collect::<Vec<_>>().join(" ");
+            let is_literal =
+                written.starts_with(|first: char| first == '"' || first.is_ascii_digit());
+            if is_literal {
+                continue;
+            }
+            of_path.parts.push(Part {
+                text: written,
+                depth,
+                outcome: match &step.outcome {
+                    Some(_) if step.is_redacted => PartOutcome::Value(Value::text(REDACTED)),
+                    Some(Ok(Flow::Value(value))) => PartOutcome::Value(value.clone()),
+                    Some(Ok(Flow::Null)) => PartOutcome::Null,
+                    Some(Ok(Flow::IgnoreAttribute | Flow::IgnoreObject)) => PartOutcome::Ignored,
+                    Some(Err(error)) => PartOutcome::Failed(error.to_string()),
+                    None => PartOutcome::NotEvaluated,
+                },
+            });
+        }
+    }
 }
 
 /// A mapping's source as it is written.
@@ -373,6 +414,7 @@ fn redacted(redactions: &Redactions, kind: ObjectKind, mut mapped: Vec<Mapped>) 
     for one in mapped.iter_mut().filter(hidden) {
         let hide = |side: &Option<Value>| side.as_ref().map(|_| Value::text(REDACTED));
         (one.wanted, one.sent) = (hide(&one.wanted), hide(&one.sent));
+        one.parts.clear();
     }
     mapped
 }

@@ -54,6 +54,30 @@ pub(crate) struct Mapped {
     pub(crate) state: State,
     pub(crate) wanted: Option<Value>,
     pub(crate) sent: Option<Value>,
+    /// The parts of its expression, the outer ones before those inside them; without the whole and without what is
+    /// written in it as it is.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// A part of an expression, and what it came to for this object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// As it is written, on one line.
+    pub(crate) text: String,
+    /// In how many other parts it is.
+    pub(crate) depth: usize,
+    pub(crate) outcome: PartOutcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PartOutcome {
+    Value(Value),
+    Null,
+    /// It says that nothing flows.
+    Ignored,
+    Failed(String),
+    /// Such as the branch that was not taken.
+    NotEvaluated,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use self::compiled::Rule;
 use self::evaluate::{Evaluated, NOT_ASKED, Object, evaluate, with_input};
 use super::addition::{self, Addition};
-use super::expr::{Expression, Write};
+use super::expr::{Expression, Step, Write};
 use super::model::{MatchKey, PathMap, SourceId, TargetPath, TargetType, Value, canonical, schema};
 
 pub(crate) use self::compiled::Mappings;
@@ -274,6 +274,30 @@ fn desired_of(
     keys.sort_by_key(|(precedence, _)| *precedence);
     desired.keys = keys.into_iter().map(|(_, key)| key).collect();
     Ok(Mapped::Desired(desired))
+}
+
+/// The mappings that are expressions, each with what its parts come to. One that chooses a unique value is not among
+/// them: that depends on the target.
+pub(crate) fn steps<'m>(
+    mappings: &'m Mappings,
+    input: &Input<'_>,
+    environment: Environment<'_>,
+) -> Vec<(&'m TargetPath, &'m str, Vec<Step>)> {
+    let object = Object {
+        input,
+        properties: mappings.read(&input.object.attributes),
+        environment,
+    };
+    let mut all = Vec::new();
+    for (mapping, rule) in mappings.rules().filter(|(_, rule)| !rule.selects_unique) {
+        if let Source::Expression(expression) = &mapping.source {
+            let steps = with_input(mapping, rule, &object, Write::Update, NOT_ASKED, |input| {
+                expression.explain(input)
+            });
+            all.push((&mapping.target, expression.text(), steps));
+        }
+    }
+    all
 }
 
 fn key(mapping: &Mapping, value: &Value) -> MatchKey {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value as Json, json};
 
 use super::{access, gone, remedies, ways};
-use crate::engine::explain::{Explanation, Next, State};
+use crate::engine::explain::{Explanation, Next, Part, PartOutcome, State};
 use crate::engine::model::{Presence, TargetId};
 use crate::engine::plan::WhyOut;
 use crate::engine::record::{HeldRemoval, LogEntry};
@@ -158,9 +158,26 @@ pub(in crate::report) fn attributes_json(explanation: &Explanation) -> Json {
             "wanted": one.wanted.as_ref().map(value_json),
             "written": one.sent.as_ref().map(value_json),
             "error": error,
+            "parts": one.parts.iter().map(part_json).collect::<Json>(),
         })
     });
     attributes.collect()
+}
+
+fn part_json(part: &Part) -> Json {
+    let Part {
+        text,
+        depth,
+        outcome,
+    } = part;
+    let (state, value, error) = match outcome {
+        PartOutcome::Value(value) => ("value", Some(value_json(value)), None),
+        PartOutcome::Null => ("value", None, None),
+        PartOutcome::Ignored => ("ignored", None, None),
+        PartOutcome::Failed(words) => ("failed", None, Some(words)),
+        PartOutcome::NotEvaluated => ("not-evaluated", None, None),
+    };
+    json!({ "text": text, "depth": depth, "state": state, "value": value, "error": error })
 }
 
 pub(in crate::report) fn keys_json(explanation: &Explanation) -> Json {

@@ -4,7 +4,7 @@ mod json;
 
 use std::io::{self, Write};
 
-use crate::engine::explain::{Explanation, Mapped, Membership, Next, State};
+use crate::engine::explain::{Explanation, Mapped, Membership, Next, Part, PartOutcome, State};
 use crate::engine::filter::ClauseResult;
 use crate::engine::model::{ObjectKind, Presence, TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{Operation, Why, WhyOut};
@@ -48,6 +48,9 @@ pub(crate) fn text(
         writeln!(out, "\n{}", style.bold("Attributes"))?;
         for one in &explanation.attributes {
             writeln!(out, "  {}", attribute_text(one, names, style))?;
+            for part in &one.parts {
+                writeln!(out, "  {}", part_text(part, names))?;
+            }
         }
     }
     writeln!(out, "\n{}", style.bold("Target"))?;
@@ -178,6 +181,7 @@ fn attribute_text(mapped: &Mapped, names: Names<'_>, style: Style) -> String {
         state,
         wanted,
         sent,
+        parts: _,
     } = mapped;
     let one = |side: &Option<Value>| optional(side.as_ref(), names);
     let source = clean(source);
@@ -212,6 +216,24 @@ fn attribute_text(mapped: &Mapped, names: Names<'_>, style: Style) -> String {
             one(sent)
         ),
     }
+}
+
+/// A part of an expression below its attribute.
+fn part_text(part: &Part, names: Names<'_>) -> String {
+    let Part {
+        text,
+        depth,
+        outcome,
+    } = part;
+    let outcome = match outcome {
+        PartOutcome::Value(one) => value(one, names),
+        PartOutcome::Null => "(none)".to_owned(),
+        PartOutcome::Ignored => "nothing flows".to_owned(),
+        PartOutcome::Failed(words) => format!("error: {}", clean(words)),
+        PartOutcome::NotEvaluated => "(not evaluated)".to_owned(),
+    };
+    let indent = 4 + 2 * depth;
+    format!("{:indent$}{}: {outcome}", "", clean(text))
 }
 
 pub(super) fn link_text(explanation: &Explanation) -> String {

@@ -184,7 +184,7 @@ fn table(attributes: &[&Mapped], names: Names<'_>) -> Markup {
             thead { tr { th scope="col" { "attribute" } th scope="col" { "value" } th scope="col" { "from" } } }
             tbody {
                 @for mapped in attributes {
-                    @let Mapped { path, source, state, wanted, sent } = mapped;
+                    @let Mapped { path, source, state, wanted, sent, parts: _ } = mapped;
                     tr {
                         th scope="row" { (path.to_string()) }
                         td {
