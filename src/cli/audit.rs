@@ -62,6 +62,8 @@ pub(super) async fn audit(
         Format::Text => report::text(&mut out, &audit, output.style())?,
         Format::Json => report::json(&mut out, &audit)?,
         Format::Csv => report::csv(&mut out, &audit)?,
+        // Only the log has it.
+        Format::Entra => {}
     }
     out.flush()?;
     Ok(if audit.incomplete.is_some() {

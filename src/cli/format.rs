@@ -9,4 +9,7 @@ pub(super) enum Format {
     /// For spreadsheets; only some commands print it, and their help says so
     #[value(hide = true)]
     Csv,
+    /// As Microsoft Entra prints its provisioning log
+    #[value(hide = true)]
+    Entra,
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::args;
 use super::exit::Exit;
 use super::find;
@@ -14,10 +16,11 @@ use super::format::Format;
 use super::load;
 use super::moment::span;
 use super::output::Output;
-use crate::config::StateAt;
+use crate::config::{Application, Config, StateAt};
 use crate::cycle;
 use crate::engine::model::JobName;
-use crate::engine::record::{Escrowed, LogEntry, LogStatus, LoggedRequest};
+use crate::engine::record::{Escrowed, LogEntry, LogStatus, LoggedRequest, Operated};
+use crate::report::entra_log::{self, OfJob};
 use crate::report::log as report;
 use crate::scheduler;
 use crate::store::{self, LogFilter, Store};
@@ -34,7 +37,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         jobs.into_iter().map(|job| job.rules.name.clone()).collect()
     };
     let now = scheduler::now();
-    let (since, until) = span(args.since, args.until, now)?;
+    let (mut since, until) = span(args.since, args.until, now)?;
     let mut filter = LogFilter {
         job: None,
         cycle: args.cycle,
@@ -84,24 +87,48 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     }
     cycle::hide(&mut entries, &redactions);
     next_tries(store.as_ref(), &mut entries)?;
+    // What operators did is of no cycle, no action and no status.
+    let with_operations =
+        filter.cycle.is_none() && filter.action.is_none() && filter.status.is_none();
+    let most = if with_operations { args.limit } else { 0 };
+    let mut operations = operations(store.as_ref(), &jobs, &filter, most)?;
+    if let Some(first) = entries.first().filter(|_| entries.len() == limit) {
+        operations.retain(|one| one.at >= first.at);
+    }
     let mut out = output.text();
     if output.format == Format::Csv {
         report::csv_head(&mut out)?;
     }
-    if !args.follow && output.is_json() {
+    if !args.follow && output.format == Format::Entra {
         cycle::with_names(store.as_ref(), |names| {
-            report::json(&mut out, &entries, names)
+            entra_log::document(&mut out, &entries, names, &|entry| of_job(&config, entry))
         })?;
         out.flush()?;
         return Ok(Exit::Done);
     }
-    if entries.is_empty() && !args.follow && !output.is_json() {
+    if !args.follow && output.is_json() {
+        cycle::with_names(store.as_ref(), |names| {
+            report::json(&mut out, &entries, &operations, names)
+        })?;
+        out.flush()?;
+        return Ok(Exit::Done);
+    }
+    if entries.is_empty() && operations.is_empty() && !args.follow && !output.is_json() {
         let hint = hint.map(|hint| format!(": {hint}"));
         output.message(&format!("no entries{}", hint.unwrap_or_default()));
     }
     loop {
         filter.after = entries.last().map(|entry| entry.id).or(filter.after);
-        write(&mut out, output, store.as_ref(), &entries)?;
+        let done = operations
+            .last()
+            .map(|one| one.at + TimeDelta::milliseconds(1));
+        since = done.or(since);
+        write(
+            &mut out,
+            output,
+            (&config, store.as_ref()),
+            (&entries, &operations),
+        )?;
         out.flush()?;
         // The reader of the results may be gone, as `head` is after some lines.
         if !args.follow || out.get_ref().get_ref().is_gone() {
@@ -114,7 +141,37 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
         entries = newest(store.as_ref(), &jobs, &filter, u32::MAX)?;
         cycle::hide(&mut entries, &redactions);
         next_tries(store.as_ref(), &mut entries)?;
+        let new = LogFilter {
+            since,
+            ..filter.clone()
+        };
+        let most = if with_operations { u32::MAX } else { 0 };
+        operations = self::operations(store.as_ref(), &jobs, &new, most)?;
     }
+}
+
+/// The newest things that operators did in these jobs, the oldest first.
+fn operations(
+    store: Option<&Store>,
+    jobs: &[JobName],
+    filter: &LogFilter,
+    limit: u32,
+) -> Result<Vec<Operated>, store::Error> {
+    let Some(store) = store else {
+        return Ok(Vec::new());
+    };
+    let all = [None];
+    let jobs: Vec<Option<&JobName>> = jobs.iter().map(Some).collect();
+    let mut operations = Vec::new();
+    for job in if jobs.is_empty() { &all[..] } else { &jobs } {
+        let of_job = LogFilter {
+            job: job.cloned(),
+            ..filter.clone()
+        };
+        operations.extend(store.operations(&of_job, limit)?);
+    }
+    operations.sort_by_key(|one| one.at);
+    Ok(operations)
 }
 
 /// The requests in place of the entries.
@@ -161,6 +218,8 @@ fn requests(
         Format::Text => report::requests(&mut out, &requests, output.style())?,
         Format::Json => report::requests_json(&mut out, &requests)?,
         Format::Csv => report::requests_csv(&mut out, &requests)?,
+        // Requests are no part of it.
+        Format::Entra => {}
     }
     out.flush()?;
     Ok(Exit::Done)
@@ -229,18 +288,58 @@ fn newest(
     Ok(entries)
 }
 
+/// What the configuration says of the job of an entry.
+fn of_job(config: &Config, entry: &LogEntry) -> OfJob {
+    let mut jobs = config.jobs.iter();
+    let Some(job) = jobs.find(|job| job.rules.name == entry.job) else {
+        return OfJob::default();
+    };
+    let (service_principal, application) = match &job.application {
+        Application::ServicePrincipalId(id) => (Some(id.clone()), Some(id.clone())),
+        Application::AppId(name) | Application::DisplayName(name) => (None, Some(name.clone())),
+    };
+    let tenant = config
+        .sources_of(job)
+        .first()
+        .map(|one| one.tenant_id.clone());
+    OfJob {
+        tenant,
+        service_principal,
+        application,
+        target: Some(job.target.base_url.clone()),
+    }
+}
+
 fn write(
     out: &mut dyn Write,
     output: Output,
-    store: Option<&Store>,
-    entries: &[LogEntry],
+    (config, store): (&Config, Option<&Store>),
+    (entries, operations): (&[LogEntry], &[Operated]),
 ) -> io::Result<()> {
     cycle::with_names(store, |names| {
+        if output.format == Format::Text {
+            return report::text_all(
+                out,
+                entries.iter(),
+                operations.iter(),
+                names,
+                output.style(),
+            );
+        }
         for entry in entries {
             match output.format {
-                Format::Text => report::text(out, entry, names, output.style())?,
+                Format::Text => {}
                 Format::Json => report::json_line(out, entry, names)?,
                 Format::Csv => report::csv(out, entry, names)?,
+                Format::Entra => entra_log::line(out, entry, names, &of_job(config, entry))?,
+            }
+        }
+        for operation in operations {
+            match output.format {
+                Format::Text => {}
+                Format::Json => report::operation_line(out, operation)?,
+                Format::Csv => report::operation_csv(out, operation)?,
+                Format::Entra => {}
             }
         }
         Ok(())

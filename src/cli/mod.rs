@@ -132,6 +132,10 @@ fn dispatch(output: Output, cli: Cli) -> anyhow::Result<Exit> {
         let text = "only `entrain log`, `entrain report` and `entrain audit` print --format csv";
         return Err(Usage(text.to_owned()).into());
     }
+    if cli.format == Format::Entra && !matches!(&cli.command, Command::Log(log) if !log.requests) {
+        let text = "only `entrain log`, without --requests, prints --format entra";
+        return Err(Usage(text.to_owned()).into());
+    }
     match cli.command {
         Command::Run => block_on(run::run(output, file)),
         Command::Sync(sync) => block_on(sync::sync(output, file, sync)),

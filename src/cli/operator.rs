@@ -15,7 +15,7 @@ use crate::config::StateAt;
 use crate::cycle;
 use crate::engine::ladder::is_removal;
 use crate::engine::model::{JobName, Key, SourceObject};
-use crate::engine::record::{Operated, Paused};
+use crate::engine::record::Paused;
 use crate::os;
 use crate::report::command as shown;
 use crate::report::operator as report;
@@ -42,14 +42,8 @@ pub(super) fn note(
     verb: &str,
     detail: &str,
 ) -> anyhow::Result<()> {
-    let operation = Operated {
-        at: scheduler::now(),
-        who: who(),
-        job: job.clone(),
-        verb: verb.to_owned(),
-        detail: detail.to_owned(),
-    };
-    store.note_operation(job, object, &operation)?;
+    let by = (scheduler::now(), &*who());
+    store.note_operation(job, object, by, (verb, detail))?;
     Ok(())
 }
 
@@ -93,7 +87,7 @@ pub(super) fn resume(output: Output, file: Option<&Path>, job: &str) -> anyhow::
     let known = store.resume(job)?;
     let quarantine = store.quarantine(job)?;
     if quarantine.is_some() {
-        store.lift_quarantine(job)?;
+        store.lift_quarantine(job, scheduler::now())?;
     }
     if known.is_some() || quarantine.is_some() {
         note(&store, job, None, "resume", "")?;
@@ -214,16 +208,16 @@ pub(super) fn history(
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let store = Store::open_read_only(&config.state)?;
-    entries.extend(store.memberships(object.key, u32::MAX)?);
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
     let object = find::object(&store, &arguments.object)?;
     let filter = LogFilter {
         object: Some(object.id.to_string()),
         ..LogFilter::default()
     };
     let mut entries = store.log(&filter, u32::MAX)?;
+    entries.extend(store.memberships(object.key, u32::MAX)?);
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.id));
     cycle::hide(&mut entries, &cycle::marked(&config));
-    let operations = store.operations_on(object.key)?;
+    let operations = store.operations(&filter, u32::MAX)?;
     let mut out = output.text();
     let style = output.style();
     cycle::with_names(Some(&store), |names| {

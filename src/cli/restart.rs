@@ -10,6 +10,7 @@ use super::load;
 use super::operator;
 use super::output::Output;
 use crate::report::{json, text};
+use crate::scheduler;
 use crate::store::{self, Store};
 
 pub(super) fn restart(
@@ -19,6 +20,13 @@ pub(super) fn restart(
 ) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
     let job = &load::job(&config, &arguments.job)?.rules.name;
+    let has = |one| arguments.reset.contains(&one);
+    let reset = [
+        ("watermark", has(Reset::Watermark)),
+        ("escrow", has(Reset::Escrow)),
+        ("quarantine", has(Reset::Quarantine)),
+        ("links", has(Reset::Links)),
+    ];
     // Looked at first, so that no state file is made where there is none: then the first cycle begins
     // again anyway.
     match Store::open_read_only(&config.state) {
@@ -28,23 +36,22 @@ pub(super) fn restart(
                 match reset {
                     Reset::Watermark => store.read_from_beginning(job)?,
                     Reset::Escrow => store.forget_escrow(job)?,
-                    Reset::Quarantine => store.lift_quarantine(job)?,
+                    Reset::Quarantine => store.lift_quarantine(job, scheduler::now())?,
                     Reset::Links => store.reset_links(job)?,
                 }
             }
             store.restart(job)?;
-            operator::note(&store, job, None, "restart", "")?;
+            let chosen = reset.iter().filter(|(_, is_chosen)| *is_chosen);
+            let chosen: Vec<&str> = chosen.map(|(word, _)| *word).collect();
+            let detail = match chosen.as_slice() {
+                [] => String::new(),
+                chosen => format!("reset {}", chosen.join(", ")),
+            };
+            operator::note(&store, job, None, "restart", &detail)?;
         }
         Err(store::Error::Missing { .. }) => {}
         Err(error) => return Err(error.into()),
     }
-    let has = |one| arguments.reset.contains(&one);
-    let reset = [
-        ("watermark", has(Reset::Watermark)),
-        ("escrow", has(Reset::Escrow)),
-        ("quarantine", has(Reset::Quarantine)),
-        ("links", has(Reset::Links)),
-    ];
     let mut out = output.text();
     if output.is_json() {
         json::restarted(&mut out, job, &reset)?;

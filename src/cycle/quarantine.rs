@@ -18,7 +18,11 @@ pub(super) async fn pace(context: &Context<'_>) -> Result<Pace, Error> {
     match known.cause {
         Cause::Refused | Cause::Incompatible => match context.look_up_anything().await {
             Ok(()) => {
-                context.agent.store.end_quarantine(name)?;
+                let now = (context.agent.now)();
+                context
+                    .agent
+                    .store
+                    .end_quarantine(name, "the target answers again", now)?;
                 tracing::info!(
                     job = %name,
                     "the target answers as it should again: the quarantine has ended"
@@ -87,7 +91,7 @@ fn after(context: &Context<'_>, tally: &Tally) -> Result<Option<Quarantine>, Err
         if known.is_some() {
             tracing::info!(job = %name, "most operations succeed again: the quarantine has ended");
         }
-        store.end_quarantine(name)?;
+        store.end_quarantine(name, "most operations succeed again", now)?;
         return Ok(None);
     }
     let counted = if before.is_none() { failed } else { sign.fresh };

@@ -126,12 +126,19 @@ pub(crate) struct Staged {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Operated {
     pub(crate) at: DateTime<Utc>,
-    /// The Unix user.
+    /// The Unix user, or [`Operated::ENTRAIN`].
     pub(crate) who: String,
     pub(crate) job: JobName,
     /// The command.
     pub(crate) verb: String,
     pub(crate) detail: String,
+    /// `None`: the whole job.
+    pub(crate) subject: Option<Subject>,
+}
+
+impl Operated {
+    /// Who did what no operator did.
+    pub(crate) const ENTRAIN: &str = "entrain";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -451,22 +458,15 @@ impl LogEntry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     Removed(WhyRemoved),
-    Skipped(Why),
-}
-
-/// One attribute before and after, by its target path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LoggedChange {
-    pub(crate) attribute: String,
     /// Members leave a group that stays, all for this reason.
     Left(WhyMember),
     /// Members leave a group that stays, for different reasons, which its changes hold.
     LeftEach,
     /// An object is a member of the group in the source.
     Member,
-    pub(crate) before: Option<Value>,
-    pub(crate) after: Option<Value>,
-    /// Members that are not listed, because only some were asked for.
+    Skipped(Why),
+}
+
 impl Reason {
     /// The one word for it in JSON.
     pub(crate) fn word(&self) -> &'static str {
@@ -480,14 +480,21 @@ impl Reason {
     }
 }
 
+/// One attribute before and after, by its target path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LoggedChange {
+    pub(crate) attribute: String,
+    pub(crate) before: Option<Value>,
+    pub(crate) after: Option<Value>,
+    /// Of members that leave for different reasons, the one of these.
+    pub(crate) why: Option<WhyMember>,
+    /// Members that are not listed, because only some were asked for.
     pub(crate) more: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LogStatus {
     Succeeded,
-    /// Of members that leave for different reasons, the one of these.
-    pub(crate) why: Option<WhyMember>,
     /// The object was in the target already, and is linked now.
     AlreadyExists,
     /// The object is gone from the target, and is no longer linked.

@@ -16,7 +16,7 @@ use super::text::Style;
 use super::view::Names;
 use crate::engine::model::TargetId;
 use crate::engine::plan::Subject;
-use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Reason};
+use crate::engine::record::{LogEntry, LogStatus, LoggedChange, LoggedRequest, Operated};
 
 /// The columns of the CSV.
 const COLUMNS: [&str; 16] = [
@@ -37,6 +37,106 @@ const COLUMNS: [&str; 16] = [
     "reason",
     "change",
 ];
+
+/// Entries and what operators did, both the oldest first, in the order of time.
+pub(crate) fn text_all<'a>(
+    out: &mut dyn Write,
+    entries: impl Iterator<Item = &'a LogEntry>,
+    operations: impl Iterator<Item = &'a Operated>,
+    names: Names<'_>,
+    style: Style,
+) -> io::Result<()> {
+    let (mut entries, mut operations) = (entries.peekable(), operations.peekable());
+    loop {
+        match (entries.peek(), operations.peek()) {
+            (None, None) => return Ok(()),
+            (Some(entry), Some(operation)) if operation.at >= entry.at => {
+                text(out, entry, names, style)?;
+                entries.next();
+            }
+            (Some(entry), None) => {
+                text(out, entry, names, style)?;
+                entries.next();
+            }
+            (Some(_) | None, Some(operation)) => {
+                operation_text(out, operation)?;
+                operations.next();
+            }
+        }
+    }
+}
+
+/// What an operator did.
+pub(crate) fn operation_text(out: &mut dyn Write, operation: &Operated) -> io::Result<()> {
+    let Operated {
+        at,
+        who,
+        job,
+        verb,
+        detail,
+        subject,
+    } = operation;
+    let subject = subject
+        .as_ref()
+        .map(|one| format!(" {}", subject_text(one)));
+    let detail = (!detail.is_empty()).then(|| format!(": {}", clean(detail)));
+    writeln!(
+        out,
+        "{}  {}  {}{} by {}{}",
+        at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        clean(job.as_str()),
+        clean(verb),
+        subject.unwrap_or_default(),
+        clean(who),
+        detail.unwrap_or_default(),
+    )
+}
+
+pub(crate) fn operation_json(operation: &Operated) -> Json {
+    let Operated {
+        at,
+        who,
+        job,
+        verb,
+        detail,
+        subject,
+    } = operation;
+    json!({
+        "time": time_json(*at),
+        "who": who,
+        "job": job.as_str(),
+        "verb": verb,
+        "detail": detail,
+        "subject": subject.as_ref().map(subject_json),
+    })
+}
+
+/// One line, as of an entry.
+pub(crate) fn operation_line(out: &mut dyn Write, operation: &Operated) -> io::Result<()> {
+    let line = json!({ "format": FORMAT, "operation": operation_json(operation) });
+    writeln!(out, "{line}")
+}
+
+/// The same as a line of the CSV: who and what is in the column of the reason.
+pub(crate) fn operation_csv(out: &mut dyn Write, operation: &Operated) -> io::Result<()> {
+    let mut fields = COLUMNS.map(|_| String::new());
+    let subject = operation.subject.as_ref();
+    for (column, field) in COLUMNS.iter().zip(&mut fields) {
+        *field = match *column {
+            "time" => operation.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            "job" => operation.job.to_string(),
+            "action" => operation.verb.clone(),
+            "status" => "operator".to_owned(),
+            "kind" => subject.map_or_else(String::new, |one| one.kind.word().to_owned()),
+            "id" => subject.map_or_else(String::new, |one| one.id.to_string()),
+            "label" => subject.map_or_else(String::new, |one| one.label.clone()),
+            "reason" if operation.detail.is_empty() => operation.who.clone(),
+            "reason" => format!("{}: {}", operation.who, operation.detail),
+            _ => continue,
+        };
+    }
+    record(out, &fields)
+}
 
 /// One entry, and below it each attribute before and after.
 pub(crate) fn text(
@@ -117,6 +217,7 @@ fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
             attribute,
             before,
             after,
+            why,
             more: _,
         } = change;
         let (before, after) = (
@@ -134,10 +235,16 @@ fn change_lines(changes: &[LoggedChange], names: Names<'_>) -> Vec<String> {
 }
 
 /// The document of a command that ends.
-pub(crate) fn json(out: &mut dyn Write, entries: &[LogEntry], names: Names<'_>) -> io::Result<()> {
+pub(crate) fn json(
+    out: &mut dyn Write,
+    entries: &[LogEntry],
+    operations: &[Operated],
+    names: Names<'_>,
+) -> io::Result<()> {
     let entries = entries.iter().map(|entry| entry_json(entry, names));
     let entries: Vec<Json> = entries.collect();
-    let document = json!({ "format": FORMAT, "entries": entries });
+    let operations: Vec<Json> = operations.iter().map(operation_json).collect();
+    let document = json!({ "format": FORMAT, "entries": entries, "operations": operations });
     writeln!(out, "{document}")
 }
 
@@ -176,13 +283,18 @@ pub(super) fn entry_json(entry: &LogEntry, names: Names<'_>) -> Json {
             attribute,
             before,
             after,
+            why,
             more: _,
         } = change;
-        json!({
+        let mut change = json!({
             "path": attribute,
             "old": before.as_ref().map(value_json),
             "new": after.as_ref().map(value_json),
-        })
+        });
+        if let Some(why) = why {
+            change["why"] = json!(why.as_str());
+        }
+        change
     });
     json!({
         "time": time_json(*at),
@@ -218,7 +330,6 @@ pub(crate) fn csv(out: &mut dyn Write, entry: &LogEntry, names: Names<'_>) -> io
         reason,
         subject,
         target,
-            why,
         changes,
         http_status,
         error,
@@ -283,7 +394,6 @@ pub(crate) fn requests(
             action.unwrap_or_default(),
             duration(one.duration_ms),
         )?;
-            why,
         if let Some(error) = &one.error {
             writeln!(out, "      {}", clean(error))?;
         }
@@ -303,7 +413,7 @@ pub(crate) fn requests_json(out: &mut dyn Write, requests: &[LoggedRequest]) -> 
     let requests = requests.iter().map(|one| {
         let action = one.action.as_ref();
         let subject = action.and_then(|(_, _, subject)| subject.as_ref());
-        let mut change = json!({
+        json!({
             "time": time_json(one.at),
             "job": one.job.as_str(),
             "cycle": one.cycle,
@@ -317,11 +427,7 @@ pub(crate) fn requests_json(out: &mut dyn Write, requests: &[LoggedRequest]) -> 
             "action": action.map(|(action, _, _)| action),
             "status": action.map(|(_, status, _)| status.as_str()),
             "subject": subject.map(subject_json),
-        });
-        if let Some(why) = why {
-            change["why"] = json!(why.as_str());
-        }
-        change
+        })
     });
     let document = json!({ "format": FORMAT, "requests": requests.collect::<Json>() });
     writeln!(out, "{document}")

@@ -9,6 +9,7 @@ mod command;
 pub(crate) mod configuration;
 mod done;
 mod drift;
+pub(crate) mod entra_log;
 mod entry;
 pub(crate) mod eval;
 pub(crate) mod explain;

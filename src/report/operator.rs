@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use chrono::SecondsFormat;
 use serde_json::{Value as Json, json};
 
 use super::command::command;
@@ -305,35 +304,16 @@ pub(crate) fn history(
         style.bold(&subject),
         clean(object.id.as_str())
     )?;
-    let mut entries = entries.iter().rev().peekable();
-    let mut operations = operations.iter().rev().peekable();
-    loop {
-        let operation_first = match (entries.peek(), operations.peek()) {
-            (None, None) => return Ok(()),
-            (Some(_), None) => false,
-            (None, Some(_)) => true,
-            (Some(entry), Some(operation)) => operation.at < entry.at,
-        };
-        if operation_first {
-            if let Some(one) = operations.next() {
-                let detail = if one.detail.is_empty() {
-                    String::new()
-                } else {
-                    format!(": {}", clean(&one.detail))
-                };
-                writeln!(
-                    out,
-                    "{}  {}  {} by {}{detail}",
-                    one.at.to_rfc3339_opts(SecondsFormat::Secs, true),
-                    clean(one.job.as_str()),
-                    one.verb,
-                    clean(&one.who),
-                )?;
-            }
-        } else if let Some(entry) = entries.next() {
-            log::text(out, entry, names, style)?;
-        }
-    }
+    // All are of this object.
+    let operations: Vec<Operated> = operations
+        .iter()
+        .rev()
+        .map(|one| Operated {
+            subject: None,
+            ..one.clone()
+        })
+        .collect();
+    log::text_all(out, entries.iter().rev(), operations.iter(), names, style)
 }
 
 pub(crate) fn history_json(
@@ -344,15 +324,7 @@ pub(crate) fn history_json(
     names: Names<'_>,
 ) -> io::Result<()> {
     let entries = entries.iter().rev();
-    let operations = operations.iter().rev().map(|one| {
-        json!({
-            "time": time_json(one.at),
-            "who": one.who,
-            "job": one.job.as_str(),
-            "verb": one.verb,
-            "detail": one.detail,
-        })
-    });
+    let operations = operations.iter().rev().map(log::operation_json);
     let document = json!({
         "format": FORMAT,
         "subject": subject_json(&Subject::of(object)),

@@ -1,49 +1,63 @@
-//! What operators did by hand, with who and when, and jobs that they paused.
+//! What operators did by hand, with who and when, when quarantines began and ended, and jobs that are paused.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, named_params, params};
 
 use super::jobs::ensure_job;
+use super::ledger::{LogFilter, subject};
 use super::marks::Marks;
+use super::objects::known_as;
+use super::state::{State, array};
 use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::{JobName, Key, ObjectKind};
 use crate::engine::record::{Escrowed, Operated, Paused};
 
 impl Store {
-    /// Puts on record what an operator did.
+    /// Puts on record what an operator did: when and who, and what.
     pub(crate) fn note_operation(
         &self,
         job: &JobName,
         object: Option<Key>,
-        operation: &Operated,
+        by: (DateTime<Utc>, &str),
+        what: (&str, &str),
     ) -> Result<(), Error> {
-        let Operated {
-            at,
-            who,
-            verb,
-            detail,
-            job: _,
-        } = operation;
         self.write("put an operation on record", |state| {
-            state.run(
-                "INSERT INTO operations (at, who, job, verb, source, detail)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![Column(*at), who, job, verb, object, detail],
-            )?;
-            Ok(())
+            put(state, job, object, by, what)
         })
     }
 
-    /// What operators did to an object, the newest first.
-    pub(crate) fn operations_on(&self, object: Key) -> Result<Vec<Operated>, Error> {
+    /// What operators did, the newest first. Of the filter the job, the time and the object count.
+    pub(crate) fn operations(
+        &self,
+        filter: &LogFilter,
+        limit: u32,
+    ) -> Result<Vec<Operated>, Error> {
         self.read("look up operations", |state| {
+            let objects = match &filter.object {
+                Some(text) => known_as(state, text)?,
+                None => Vec::new(),
+            };
             state
                 .prepare_cached(
-                    "SELECT at, who, job, verb, detail FROM operations WHERE source = ?1
-                     ORDER BY id DESC",
+                    "SELECT p.at, p.who, p.job, p.verb, p.detail, o.kind, o.key, o.id, o.label
+                     FROM operations p LEFT JOIN objects o ON o.key = p.source
+                     WHERE (:job IS NULL OR p.job = :job)
+                         AND (:since IS NULL OR p.at >= :since) AND (:until IS NULL OR p.at < :until)
+                         AND (:all OR p.source IN (SELECT value FROM rarray(:objects)))
+                     ORDER BY p.id DESC LIMIT :limit",
                 )?
-                .query_map(params![object], operated)?
+                .query_map(
+                    named_params! {
+                        ":job": filter.job,
+                        ":since": filter.since.map(Column),
+                        ":until": filter.until.map(Column),
+                        ":all": filter.object.is_none(),
+                        ":objects": array(&objects),
+                        ":limit": limit,
+                    },
+                    operated,
+                )?
                 .collect()
         })
     }
@@ -137,13 +151,34 @@ impl Store {
     }
 }
 
+/// Puts on record what was done to a job or an object.
+pub(super) fn put(
+    state: &State,
+    job: &JobName,
+    object: Option<Key>,
+    (at, who): (DateTime<Utc>, &str),
+    (verb, detail): (&str, &str),
+) -> rusqlite::Result<()> {
+    state.run(
+        "INSERT INTO operations (at, who, job, verb, source, detail)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![Column(at), who, job, verb, object, detail],
+    )?;
+    Ok(())
+}
+
 fn operated(row: &Row<'_>) -> rusqlite::Result<Operated> {
     let Column(at) = row.get(0)?;
+    let kind: Option<ObjectKind> = row.get(5)?;
     Ok(Operated {
         at,
         who: row.get(1)?,
         job: row.get(2)?,
         verb: row.get(3)?,
         detail: row.get(4)?,
+        subject: match kind {
+            Some(_) => Some(subject(row, 5)?),
+            None => None,
+        },
     })
 }

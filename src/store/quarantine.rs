@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::jobs::ensure_job;
+use super::operator;
 use super::state::State;
 use super::wire::{Column, unreadable};
 use super::{Error, Store};
 use crate::engine::model::{JobName, Key};
 use crate::engine::quarantine::{Cause, Quarantine};
+use crate::engine::record::Operated;
 
 /// In place of the number of objects that failed: an operator ended a quarantine.
 const LIFTED: i64 = -1;
@@ -56,7 +58,16 @@ impl Store {
         } = quarantine;
         let cause = cause.as_str();
         self.write("note the quarantine", |state| {
-            let job = ensure_job(state, job)?;
+            let name = job;
+            let job = ensure_job(state, name)?;
+            let known: Option<String> = state
+                .prepare_cached("SELECT quarantine_cause FROM jobs WHERE key = ?1")?
+                .query_row(params![job], |row| row.get(0))?;
+            if known.as_deref() != Some(cause) {
+                // One that goes on for another cause begins anew.
+                let by = (*since, Operated::ENTRAIN);
+                operator::put(state, name, None, by, ("quarantine began", reason))?;
+            }
             state.run(
                 "UPDATE jobs SET quarantine = ?2, quarantine_cause = ?3, quarantine_reason = ?4,
                      quarantine_tried = ?5
@@ -68,13 +79,21 @@ impl Store {
     }
 
     /// Ends a quarantine, and forgets what failed before.
-    pub(crate) fn end_quarantine(&self, job: &JobName) -> Result<(), Error> {
-        self.write("end the quarantine", |state| end(state, job, 0))
+    pub(crate) fn end_quarantine(
+        &self,
+        job: &JobName,
+        why: &'static str,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.write("end the quarantine", |state| end(state, job, 0, (now, why)))
     }
 
     /// The same where an operator says so: what fails again counts once more.
-    pub(crate) fn lift_quarantine(&self, job: &JobName) -> Result<(), Error> {
-        self.write("end the quarantine", |state| end(state, job, LIFTED))
+    pub(crate) fn lift_quarantine(&self, job: &JobName, now: DateTime<Utc>) -> Result<(), Error> {
+        let why = "an operator ended it";
+        self.write("end the quarantine", |state| {
+            end(state, job, LIFTED, (now, why))
+        })
     }
 
     /// Of how many objects something failed for the first time since an object was written well, as far as that
@@ -113,7 +132,21 @@ impl Store {
     }
 }
 
-fn end(state: &State, job: &JobName, suspect: i64) -> rusqlite::Result<()> {
+fn end(
+    state: &State,
+    job: &JobName,
+    suspect: i64,
+    (now, why): (DateTime<Utc>, &str),
+) -> rusqlite::Result<()> {
+    let is_on: bool = state
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE name = ?1 AND quarantine IS NOT NULL)",
+        )?
+        .query_row(params![job], |row| row.get(0))?;
+    if is_on {
+        let by = (now, Operated::ENTRAIN);
+        operator::put(state, job, None, by, ("quarantine ended", why))?;
+    }
     state.run(
         "UPDATE jobs SET quarantine = NULL, quarantine_cause = NULL,
              quarantine_reason = NULL, quarantine_tried = NULL, suspect = ?2

@@ -426,7 +426,8 @@ fn record(
     has_more |= entries.len() > ENTRIES as usize;
     entries.truncate(ENTRIES as usize);
     cycle::hide(&mut entries, &cycle::marked(config));
-    Ok((entries, has_more, store.operations_on(key)?))
+    let operations = store.operations(&filter, ENTRIES)?;
+    Ok((entries, has_more, operations))
 }
 
 /// Lets a request through whose sender may see the pages; others are shown the door.

@@ -255,3 +255,140 @@ async fn what_failed_says_when_it_is_tried_again() {
     let failed = log(&rig, &["--status", "failed"]).await;
     assert_eq!(failed[1]["next_try"], Value::Null, "it succeeded");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operators_did_is_in_the_log_with_who_and_when() {
+    let rig = Rig::start(Size::new(3, 0, 0)).await;
+    rig.joiner("jane");
+    rig.sync().await.expect(0);
+    for command in [
+        &["pause", "demo"][..],
+        &["resume", "demo"],
+        &["restart", "demo", "--reset", "watermark,escrow"],
+        &["links", "unlink", "demo", "jane@contoso.com"],
+    ] {
+        rig.run(command).await.expect(0);
+    }
+    let text = rig.run(&["log"]).await.expect(0).out;
+    let at = |words: &str| {
+        text.find(words)
+            .unwrap_or_else(|| panic!("{words}: {text}"))
+    };
+    let places = [
+        at("create user jane@contoso.com"),
+        at("demo  pause by "),
+        at("demo  resume by "),
+        at("demo  restart by "),
+        at("demo  unlink user jane@contoso.com by "),
+    ];
+    assert!(places.is_sorted(), "{text}");
+    assert!(text.contains("reset watermark, escrow"), "{text}");
+    let json = rig
+        .run(&["log", "demo", "--format", "json"])
+        .await
+        .expect(0)
+        .out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let verbs: Vec<&str> = json["operations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["verb"].as_str().unwrap())
+        .collect();
+    assert_eq!(verbs, ["pause", "resume", "restart", "unlink"], "{json:#}");
+    assert_eq!(
+        json["operations"][3]["subject"]["label"],
+        "jane@contoso.com"
+    );
+    let csv = rig.run(&["log", "--format", "csv"]).await.expect(0).out;
+    assert!(csv.contains(",unlink,operator,user,"), "{csv}");
+    // They are of no action, and of no other object.
+    for filter in [
+        &["--action", "create"][..],
+        &["--status", "failed"],
+        &["--object", "nobody"],
+    ] {
+        let text = rig
+            .run(&[&["log"][..], filter].concat())
+            .await
+            .expect(0)
+            .out;
+        assert!(!text.contains(" by "), "{filter:?}: {text}");
+    }
+}
+
+/// The shape is that of Graph's `provisioningObjectSummary`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_printed_as_entra_prints_its_own() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    let jane = rig.joiner("jane");
+    let group = rig.tenant().add_group("Crew");
+    rig.tenant().add_members(group, &[jane]);
+    rig.tenant().assign(group, entrain::sandbox::ROLE_USER);
+    rig.sync().await.expect(0);
+    rig.tenant().set_property(jane, "jobTitle", json!("Clerk"));
+    let fault = Fault::new("/Users", Trouble::status(409)).method("PATCH");
+    rig.sandbox.target.traffic().inject(fault.forever());
+    rig.sync().await.expect(3);
+    let run = rig.run(&["log", "--format", "entra"]).await.expect(0);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    let all = document["value"].as_array().unwrap();
+    let find = |action: &str, name: &str| {
+        let mut all = all.iter();
+        let found = all.find(|one| {
+            one["provisioningAction"] == action && one["sourceIdentity"]["displayName"] == name
+        });
+        found.unwrap_or_else(|| panic!("{action} {name}: {document:#}"))
+    };
+    for one in all {
+        for field in [
+            "id",
+            "activityDateTime",
+            "tenantId",
+            "jobId",
+            "cycleId",
+            "changeId",
+            "durationInMilliseconds",
+            "initiatedBy",
+            "servicePrincipal",
+            "sourceSystem",
+            "targetSystem",
+            "targetIdentity",
+            "provisioningStatusInfo",
+            "provisioningSteps",
+            "modifiedProperties",
+        ] {
+            assert!(!one[field].is_null(), "{field}: {one:#}");
+        }
+        assert_eq!(one["id"].as_str().unwrap().len(), 36);
+    }
+    let created = find("create", "jane@contoso.com");
+    assert_eq!(created["provisioningStatusInfo"]["status"], "success");
+    assert_eq!(created["sourceIdentity"]["id"], json!(jane));
+    let steps: Vec<&str> = created["provisioningSteps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["provisioningStepType"].as_str().unwrap())
+        .collect();
+    assert_eq!(steps, ["import", "export"]);
+    let failed = find("update", "jane@contoso.com");
+    assert_eq!(failed["provisioningStatusInfo"]["status"], "failure");
+    assert_eq!(
+        failed["provisioningStatusInfo"]["errorInformation"]["errorCode"],
+        "EntryConflict"
+    );
+    assert_eq!(
+        failed["modifiedProperties"],
+        json!([{ "displayName": "title", "oldValue": "Engineer", "newValue": "Clerk" }])
+    );
+    let members = find("update", "Crew");
+    assert_eq!(
+        members["modifiedProperties"],
+        json!([{ "displayName": "members", "oldValue": null, "newValue": jane }])
+    );
+    rig.run(&["status", "--format", "entra"]).await.expect(2);
+    rig.run(&["log", "--requests", "--format", "entra"])
+        .await
+        .expect(2);
+}

@@ -80,6 +80,15 @@ async fn creates_wait_and_removals_go_on_until_most_operations_succeed_again() {
         again.out.contains("neither paused nor in quarantine"),
         "{again:?}"
     );
+    // What happened is on record: when it began, why, and how it ended.
+    let log = rig.run(&["log", "demo"]).await.expect(0).out;
+    let began = log.find("quarantine began by entrain: ").expect(&log);
+    let ended = log
+        .find("quarantine ended by entrain: an operator ended it")
+        .expect(&log);
+    assert!(began < ended, "{log}");
+    assert!(log[began..].contains("objects failed"), "{log}");
+    assert_eq!(log.matches("quarantine began").count(), 1, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,6 +123,13 @@ async fn a_refused_credential_is_quarantine_at_once_and_ends_with_the_first_answ
     rig.sync().await.expect(0);
     rig.user("jane@contoso.com");
     assert!(status(&rig).await["quarantine"].is_null());
+    let log = rig.run(&["log", "demo"]).await.expect(0).out;
+    for words in [
+        "quarantine began by entrain: ",
+        "quarantine ended by entrain: the target answers again",
+    ] {
+        assert_eq!(log.matches(words).count(), 1, "{words}: {log}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,7 +131,9 @@ pub(super) enum Command {
     /// Show the state of each job; uses no network
     Status(Status),
     /// Show the provisioning log, oldest first; uses no network
-    #[command(after_help = "--format csv prints a table for spreadsheets.")]
+    #[command(
+        after_help = "--format csv prints a table for spreadsheets, --format entra what Entra's own log prints."
+    )]
     Log(Log),
     /// Show what an earlier cycle or all cycles of a period did; uses no network
     ///

@@ -43,7 +43,7 @@ pub(crate) use self::rows::{Place, Queued, Row, RowId, RowsOf, Unknown};
 
 pub(super) use self::log::{done_until_now, log_failed_cycle, log_not_planned};
 pub(super) use self::retention::{bound_times, forget_old};
-pub(super) use self::rows::unsettled;
+pub(super) use self::rows::{subject, unsettled};
 
 /// The states of a row, by their number.
 pub(super) mod status {

@@ -263,7 +263,7 @@ fn place(row: &SqlRow<'_>) -> rusqlite::Result<Place> {
     })
 }
 
-pub(super) fn subject(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Subject> {
+pub(in crate::store) fn subject(row: &SqlRow<'_>, first: usize) -> rusqlite::Result<Subject> {
     Ok(Subject {
         kind: row.get(first)?,
         key: row.get(first + 1)?,

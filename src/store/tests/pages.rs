@@ -74,7 +74,7 @@ fn look(world: &World) -> Vec<usize> {
     store.last_completed(job).unwrap();
     store.watermark().unwrap();
     store.cycle(*cycle).unwrap();
-    store.operations_on(key("u1")).unwrap();
+    store.operations(&LogFilter::default(), 10).unwrap();
     store.link_record(job, key("u1")).unwrap();
     store.escrow_of(job, key("u1")).unwrap();
     let shown = filters(*cycle).into_iter();
