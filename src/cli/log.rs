@@ -87,11 +87,7 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     }
     cycle::hide(&mut entries, &redactions);
     next_tries(store.as_ref(), &mut entries)?;
-    // What operators did is of no cycle, no action and no status.
-    let with_operations =
-        filter.cycle.is_none() && filter.action.is_none() && filter.status.is_none();
-    let most = if with_operations { args.limit } else { 0 };
-    let mut operations = operations(store.as_ref(), &jobs, &filter, most)?;
+    let mut operations = operations(store.as_ref(), &jobs, &filter, args.limit)?;
     if let Some(first) = entries.first().filter(|_| entries.len() == limit) {
         operations.retain(|one| one.at >= first.at);
     }
@@ -99,17 +95,9 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     if output.format == Format::Csv {
         report::csv_head(&mut out)?;
     }
-    if !args.follow && output.format == Format::Entra {
-        cycle::with_names(store.as_ref(), |names| {
-            entra_log::document(&mut out, &entries, names, &|entry| of_job(&config, entry))
-        })?;
-        out.flush()?;
-        return Ok(Exit::Done);
-    }
-    if !args.follow && output.is_json() {
-        cycle::with_names(store.as_ref(), |names| {
-            report::json(&mut out, &entries, &operations, names)
-        })?;
+    if !args.follow && matches!(output.format, Format::Json | Format::Entra) {
+        let places = (&config, store.as_ref());
+        document(&mut out, output, places, (&entries, &operations))?;
         out.flush()?;
         return Ok(Exit::Done);
     }
@@ -119,16 +107,10 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
     }
     loop {
         filter.after = entries.last().map(|entry| entry.id).or(filter.after);
-        let done = operations
-            .last()
-            .map(|one| one.at + TimeDelta::milliseconds(1));
-        since = done.or(since);
-        write(
-            &mut out,
-            output,
-            (&config, store.as_ref()),
-            (&entries, &operations),
-        )?;
+        let done = operations.last().map(|one| one.at);
+        since = done.map(|at| at + TimeDelta::milliseconds(1)).or(since);
+        let places = (&config, store.as_ref());
+        write(&mut out, output, places, (&entries, &operations))?;
         out.flush()?;
         // The reader of the results may be gone, as `head` is after some lines.
         if !args.follow || out.get_ref().get_ref().is_gone() {
@@ -145,19 +127,36 @@ pub(super) fn log(output: Output, file: Option<&Path>, args: args::Log) -> anyho
             since,
             ..filter.clone()
         };
-        let most = if with_operations { u32::MAX } else { 0 };
-        operations = self::operations(store.as_ref(), &jobs, &new, most)?;
+        operations = self::operations(store.as_ref(), &jobs, &new, u32::MAX)?;
     }
 }
 
-/// The newest things that operators did in these jobs, the oldest first.
+/// Everything at once, for a command that ends.
+fn document(
+    out: &mut dyn Write,
+    output: Output,
+    (config, store): (&Config, Option<&Store>),
+    (entries, operations): (&[LogEntry], &[Operated]),
+) -> io::Result<()> {
+    cycle::with_names(store, |names| {
+        if output.format == Format::Entra {
+            let about = |entry: &LogEntry| of_job(config, entry);
+            return entra_log::document(out, entries, names, &about);
+        }
+        report::json(out, entries, operations, names)
+    })
+}
+
+/// The newest things that operators did in these jobs, the oldest first. They are of no cycle, no action and no
+/// status.
 fn operations(
     store: Option<&Store>,
     jobs: &[JobName],
     filter: &LogFilter,
     limit: u32,
 ) -> Result<Vec<Operated>, store::Error> {
-    let Some(store) = store else {
+    let is_of_rows = filter.cycle.is_some() || filter.action.is_some() || filter.status.is_some();
+    let Some(store) = store.filter(|_| !is_of_rows) else {
         return Ok(Vec::new());
     };
     let all = [None];
@@ -336,10 +335,9 @@ fn write(
         }
         for operation in operations {
             match output.format {
-                Format::Text => {}
+                Format::Text | Format::Entra => {}
                 Format::Json => report::operation_line(out, operation)?,
                 Format::Csv => report::operation_csv(out, operation)?,
-                Format::Entra => {}
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `entrain state`: a state file that was moved without its write-ahead log, and copies of the state, and what is in it.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
@@ -93,35 +93,7 @@ pub(super) fn state(
                 return Ok(Exit::Failed);
             }
         }
-        StateCommand::Rebuild => {
-            if at.database.is_some() {
-                bail!(
-                    "the state is in a database (state.url): restore that with its own tools; a damaged copy on this \
-                     machine is made anew when the file is removed"
-                );
-            }
-            // Not where there is no file: none is made.
-            if !path.exists() {
-                return Err(store::Error::Missing { path }.into());
-            }
-            let lock = Lock::acquire(&path, "state rebuild").map_err(stop_first)?;
-            let time = scheduler::now().format("%Y%m%dT%H%M%S");
-            let name = format!("damaged-{time}");
-            let Some(rebuilt) = Store::rebuild(at, &name, &lock)? else {
-                bail!(
-                    "the state file {shown} is not damaged, and stays as it is; to match all objects again: entrain \
-                     restart JOB --reset links"
-                );
-            };
-            let kept = rebuilt.kept.display().to_string();
-            report::rebuilt(
-                &mut out,
-                &shown,
-                &kept,
-                rebuilt.paused.as_deref(),
-                output.is_json(),
-            )?;
-        }
+        StateCommand::Rebuild => rebuild(output, &config, &mut out)?,
         StateCommand::Restore { file } => {
             let lock = Lock::acquire(&path, "state restore").map_err(stop_first)?;
             let time = scheduler::now().format("%Y%m%dT%H%M%S");
@@ -137,6 +109,35 @@ pub(super) fn state(
     }
     out.flush()?;
     Ok(Exit::Done)
+}
+
+/// Sets a damaged state aside.
+fn rebuild(output: Output, config: &Config, out: &mut dyn Write) -> anyhow::Result<()> {
+    let at = &config.state;
+    let path = at.path.clone();
+    let shown = path.display().to_string();
+    if at.database.is_some() {
+        bail!(
+            "the state is in a database (state.url): restore that with its own tools; a damaged copy on this machine \
+             is made anew when the file is removed"
+        );
+    }
+    // Not where there is no file: none is made.
+    if !path.exists() {
+        return Err(store::Error::Missing { path }.into());
+    }
+    let lock = Lock::acquire(&path, "state rebuild").map_err(stop_first)?;
+    let time = scheduler::now().format("%Y%m%dT%H%M%S");
+    let Some(rebuilt) = Store::rebuild(at, &format!("damaged-{time}"), &lock)? else {
+        bail!(
+            "the state file {shown} is not damaged, and stays as it is; to match all objects again: entrain restart \
+             JOB --reset links"
+        );
+    };
+    let kept = rebuilt.kept.display().to_string();
+    let paused = rebuilt.paused.as_deref();
+    report::rebuilt(out, &shown, &kept, paused, output.is_json())?;
+    Ok(())
 }
 
 /// A service that uses the state cannot do this for the command.

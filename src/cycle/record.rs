@@ -114,6 +114,16 @@ pub(super) async fn note_scope(context: &Context<'_>, outline: &Outline) -> Resu
     Ok(())
 }
 
+/// What was due and left out of the plan: it was not tried.
+fn waited(
+    retried: &[Key],
+    waiting: &BTreeMap<Key, DateTime<Utc>>,
+    postponed: &BTreeSet<Key>,
+) -> BTreeSet<Key> {
+    let waited = |key: &Key| waiting.contains_key(key) || postponed.contains(key);
+    retried.iter().copied().filter(waited).collect()
+}
+
 /// Ends the cycle: what could not be planned, which marks are done with, and the counts.
 pub(super) async fn finish(
     context: &Context<'_>,
@@ -143,9 +153,7 @@ pub(super) async fn finish(
     reads(context, cycle)?;
     // A look takes no mark away, and sets none, so that what is held is not news to the next one.
     let is_look = matches!(context.worker, Worker::Look(_));
-    // What was left out of the plan was not tried.
-    let waited = |key: &Key| waiting.contains_key(key) || postponed.contains(key);
-    let waited: BTreeSet<Key> = retried.iter().copied().filter(waited).collect();
+    let waited = waited(&retried, &waiting, &postponed);
     let mut unfinished = if is_look { BTreeSet::new() } else { postponed };
     if !header.complete {
         let leaving = scope.iter().filter(|(_, in_scope)| !in_scope);
@@ -158,8 +166,7 @@ pub(super) async fn finish(
     // requested alone. Objects that wait for a name are known, and only their marks stay.
     let is_whole = !context.options.is_partial() && context.pace == Pace::Full;
     let everything = header.complete && is_whole;
-    let now = (context.agent.now)();
-    let job = context.job.rules.name.clone();
+    let (now, job) = ((context.agent.now)(), context.job.rules.name.clone());
     let has_completed = tally.reached_end && is_whole;
     let nested_groups = context.job.rules.scope.nested_groups;
     let holds_nothing = held.is_empty();

@@ -11,7 +11,7 @@ use super::sentence::{
 use super::view::Names;
 use crate::engine::model::{SourceId, TargetId, TargetPath, Value, Via};
 use crate::engine::plan::{
-    Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Subject, WriteMode,
+    Action, Change, HandOver, Operation, Pointer, Referenced, Skipped, Subject, WhyLeft, WriteMode,
 };
 use crate::engine::predict::Refusal;
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange};
@@ -181,14 +181,7 @@ impl<'a> Entry<'a> {
             } => {
                 entry.mark = Mark::Remove;
                 entry.because = why_left(why, members, kind);
-                entry.members = named(members, names);
-                let reasons = why.reasons(members);
-                if reasons.len() > 1 {
-                    for (text, member) in entry.members.iter_mut().zip(members) {
-                        let why = why.of(member.key).map(why_member).unwrap_or_default();
-                        *text = format!("{text} ({why})");
-                    }
-                }
+                entry.members = leaving(members, why, names);
             }
             Operation::SetReference { path, old, new } => {
                 let new = match new {
@@ -404,8 +397,8 @@ impl<'a> Entry<'a> {
             {
                 let why = why.map(|why| format!(" ({})", why_member(why)));
                 let why = why.unwrap_or_default();
-                let named = members.iter().map(|one| value(one, names) + &why);
-                entry.members.extend(named);
+                let each = members.iter().map(|one| value(one, names) + &why);
+                entry.members.extend(each);
                 entry.more_members += *more;
                 continue;
             }
@@ -504,6 +497,18 @@ impl<'a> Entry<'a> {
 fn named(members: &[Referenced], names: Names<'_>) -> Vec<String> {
     let members = members.iter();
     members.map(|one| referenced_text(one, names)).collect()
+}
+
+/// Where they leave for different reasons, each with its own.
+fn leaving(members: &[Referenced], why: &WhyLeft, names: Names<'_>) -> Vec<String> {
+    let mut texts = named(members, names);
+    if why.reasons(members).len() > 1 {
+        for (text, member) in texts.iter_mut().zip(members) {
+            let why = why.of(member.key).map(why_member).unwrap_or_default();
+            *text = format!("{text} ({why})");
+        }
+    }
+    texts
 }
 
 fn referenced_text(referenced: &Referenced, names: Names<'_>) -> String {

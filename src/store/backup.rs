@@ -10,10 +10,10 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::wal_of;
 use super::jobs::require_full_evaluation_of_all;
 use super::lock::resolved;
-use super::open::{check_format, connect, describe};
-use super::rebuild::set_aside;
+use super::open::{check_format, connect, create, describe};
 use super::state::State;
 use super::{Error, Lock, Store};
 use crate::config::StateAt;
@@ -113,11 +113,46 @@ pub(super) fn before_migration(
 }
 
 /// `<state>.<name>`, next to the file itself.
-pub(super) fn next_to(path: &Path, name: &str) -> PathBuf {
+fn next_to(path: &Path, name: &str) -> PathBuf {
     let mut file = OsString::from(resolved(path));
     file.push(".");
     file.push(name);
     PathBuf::from(file)
+}
+
+/// Gives the file, and those next to it that belong to it, another name. Not one byte of them changes. An empty file
+/// takes its place.
+pub(super) fn set_aside(path: &Path, name: &str) -> Result<PathBuf, Error> {
+    let kept = next_to(path, name);
+    if kept.exists() {
+        return Err(Error::Exists { path: kept });
+    }
+    let here = resolved(path);
+    let shared = |path: &Path| {
+        let mut name = OsString::from(path);
+        name.push("-shm");
+        PathBuf::from(name)
+    };
+    // The log first: next to a new file it would be taken for that one's.
+    for (from, to) in [
+        (wal_of(&here), wal_of(&kept)),
+        (shared(&here), shared(&kept)),
+        (here.clone(), kept.clone()),
+    ] {
+        match fs::rename(&from, &to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && from != here => {}
+            Err(source) => {
+                return Err(Error::File {
+                    attempt: "set the damaged state aside:",
+                    path: from,
+                    source,
+                });
+            }
+        }
+    }
+    create(&here)?;
+    Ok(kept)
 }
 
 /// A file that was not there before, for its owner alone.

@@ -1,15 +1,12 @@
 //! A damaged state file is set aside, and a new state takes its place. What operators stopped stays stopped, as far as
 //! that can still be read: everything else is found again by reading the source and matching in the target.
 
-use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::OpenFlags;
 
-use super::backup::next_to;
-use super::error::wal_of;
-use super::open::{connect, create};
+use super::backup::set_aside;
+use super::open::connect;
 use super::wire::Column;
 use super::{Error, Lock, Store};
 use crate::config::StateAt;
@@ -47,41 +44,6 @@ impl Store {
         }
         Ok(Some(Rebuilt { kept, paused }))
     }
-}
-
-/// Gives the file, and those next to it that belong to it, another name. Not one byte of them changes. An empty file
-/// takes its place.
-pub(super) fn set_aside(path: &Path, name: &str) -> Result<PathBuf, Error> {
-    let kept = next_to(path, name);
-    if kept.exists() {
-        return Err(Error::Exists { path: kept });
-    }
-    let here = super::lock::resolved(path);
-    let shared = |path: &Path| {
-        let mut name = OsString::from(path);
-        name.push("-shm");
-        PathBuf::from(name)
-    };
-    // The log first: next to a new file it would be taken for that one's.
-    for (from, to) in [
-        (wal_of(&here), wal_of(&kept)),
-        (shared(&here), shared(&kept)),
-        (here.clone(), kept.clone()),
-    ] {
-        match fs::rename(&from, &to) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && from != here => {}
-            Err(source) => {
-                return Err(Error::File {
-                    attempt: "set the damaged state aside:",
-                    path: from,
-                    source,
-                });
-            }
-        }
-    }
-    create(&here)?;
-    Ok(kept)
 }
 
 /// The jobs that were paused, as far as the damaged file can be read.

@@ -79,14 +79,14 @@ pub(crate) fn action_json(action: &Shown<'_, Action>, step: Step, names: Names<'
             why,
             proof: _,
         } => {
-            let named = members.iter().map(|one| {
-                let mut named = referenced_json(one, names);
+            let each = members.iter().map(|one| {
+                let mut member = referenced_json(one, names);
                 if let Some(why) = why.of(one.key) {
-                    named["why"] = json!(why.as_str());
+                    member["why"] = json!(why.as_str());
                 }
-                named
+                member
             });
-            set("members", named.collect());
+            set("members", each.collect());
             if let Some(why) = why.of_group() {
                 set("why", why_removed_json(why, action));
             }

@@ -8,13 +8,37 @@ use rusqlite::{Row, params};
 use super::super::state::{State, array};
 use super::super::wire::unreadable;
 use super::super::{Error, Store};
-use super::log::by_id;
 use super::rows::subject;
 use super::{body, number, operation_name, status};
 use crate::engine::model::{Key, ObjectKind, SourceId, TargetPath, Value};
 use crate::engine::outcome::Method;
 use crate::engine::plan::{Operation, Referenced, WhyLeft, WhyMember};
 use crate::engine::record::{LogEntry, LogStatus, LoggedChange, Reason};
+
+/// When a row was sent; what was not sent is as old as its cycle.
+pub(super) const TIME: &str =
+    "coalesce(a.at, (SELECT CAST(1000 * unixepoch(c.started, 'subsec') AS INTEGER)
+                                    FROM cycles c WHERE c.number = a.cycle))";
+
+/// What [`entry`] reads.
+pub(super) fn columns(at: &str) -> String {
+    format!(
+        "a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation, a.state, a.body,
+         a.http_status, a.error, a.attempts, a.duration_ms, a.method"
+    )
+}
+
+/// One row for [`entry`].
+pub(super) fn by_id() -> String {
+    format!(
+        "SELECT {}
+         FROM actions a
+         CROSS JOIN jobs j ON j.key = a.job
+         LEFT JOIN objects o ON o.key = a.source
+         WHERE a.id = ?1",
+        columns(TIME)
+    )
+}
 
 impl Store {
     /// The changes of members that brought an object into groups or took it out, newest first. Of each only the

@@ -9,7 +9,7 @@ use rusqlite::{Row, ToSql, named_params, params};
 use super::super::state::{State, array};
 use super::super::wire::Column;
 use super::super::{Error, Store};
-use super::entries::{complete, entry};
+use super::entries::{TIME, by_id, columns, complete, entry};
 use super::filter::{Chosen, LogFilter, states};
 use super::rows::RowId;
 use super::{NewRow, body, job_of, number, operation_name, put_row, status};
@@ -19,30 +19,6 @@ use crate::engine::record::{LogEntry, LoggedRequest, Side};
 
 /// What was refused of an object, by the name of the action, with the target's words.
 pub(crate) type Refused = BTreeMap<(Key, &'static str), (Operation, String)>;
-
-/// When a row was sent; what was not sent is as old as its cycle.
-const TIME: &str = "coalesce(a.at, (SELECT CAST(1000 * unixepoch(c.started, 'subsec') AS INTEGER)
-                                    FROM cycles c WHERE c.number = a.cycle))";
-
-/// What [`entry`] reads.
-fn columns(at: &str) -> String {
-    format!(
-        "a.id, a.cycle, j.name, {at}, o.kind, o.key, o.id, o.label, a.target, a.operation, a.state, a.body,
-         a.http_status, a.error, a.attempts, a.duration_ms, a.method"
-    )
-}
-
-/// One row for [`entry`].
-pub(super) fn by_id() -> String {
-    format!(
-        "SELECT {}
-         FROM actions a
-         CROSS JOIN jobs j ON j.key = a.job
-         LEFT JOIN objects o ON o.key = a.source
-         WHERE a.id = ?1",
-        columns(TIME)
-    )
-}
 
 impl Store {
     /// How often each action was carried out by cycles of the saved plan with this digest.

@@ -271,6 +271,19 @@ impl<'b> Bench<'b> {
         Ok(hold.is_some_and(|hold| hold.decision.is_made()))
     }
 
+    /// The members that the plan adds to a group.
+    fn added(&self, group: Key) -> rusqlite::Result<u64> {
+        self.state
+            .prepare_cached(
+                "SELECT coalesce(sum(weight), 0) FROM actions
+                 WHERE cycle = ?1 AND source = ?2 AND operation = ?3 AND state = 0",
+            )?
+            .query_row(params![self.cycle, group, number::ADD_MEMBERS], |row| {
+                row.get::<_, i64>(0)
+            })
+            .map(i64::unsigned_abs)
+    }
+
     fn census(&mut self) -> rusqlite::Result<Census> {
         let mut planned: BTreeMap<RemovalClass, u64> = BTreeMap::new();
         let mut seen: BTreeSet<Item> = BTreeSet::new();
@@ -329,20 +342,10 @@ impl<'b> Bench<'b> {
             if !is_emptied && guard::is_sudden_loss(planned + done, sent + done) {
                 self.shrunk.insert(group);
             }
-            if let Some(least) = self.judging.min_members.get(&group) {
-                let added: i64 = self
-                    .state
-                    .prepare_cached(
-                        "SELECT coalesce(sum(weight), 0) FROM actions
-                         WHERE cycle = ?1 AND source = ?2 AND operation = ?3 AND state = 0",
-                    )?
-                    .query_row(
-                        params![self.cycle, group, number::number_of_name("add-members")],
-                        |row| row.get(0),
-                    )?;
-                if (sent + added.unsigned_abs()).saturating_sub(planned) < *least {
-                    self.thin.insert(group);
-                }
+            if let Some(least) = self.judging.min_members.get(&group)
+                && (sent + self.added(group)?).saturating_sub(planned) < *least
+            {
+                self.thin.insert(group);
             }
         }
         let is_decided = |key: &Key| {
