@@ -257,7 +257,12 @@ pub(super) async fn check(
 
 /// Why a request is not looked at.
 fn refusal(doors: &Doors, request: &Request) -> Option<Response> {
-    let host = request.headers().get(header::HOST);
+    let hosts = request.headers().get_all(header::HOST);
+    if hosts.iter().count() > 1 {
+        let words = "The request has more than one host name.\n";
+        return Some(text(StatusCode::BAD_REQUEST, words));
+    }
+    let host = hosts.iter().next();
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or_default();
     let authority = request
         .uri()

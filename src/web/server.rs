@@ -27,8 +27,12 @@ use crate::config::{self, Listen};
 use crate::os::{self, UnixListener, UnixStream};
 use crate::scheduler::View;
 
-/// Connections at once; one more is refused.
+/// Connections at once.
 const CONNECTIONS: usize = 128;
+/// So many more, each with little time: where connections that send nothing take all places, a health check still gets
+/// its answer. One more is refused.
+const SPARE: usize = 16;
+const LITTLE_TIME: Duration = Duration::from_secs(1);
 
 /// For the handshake, for the head of a request, and between two requests.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,7 +105,8 @@ impl Listener {
 impl Stream {
     /// Says so, if that can be done without waiting, and closes it.
     fn refuse(self, is_plain: bool) {
-        const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 10\r\nconnection: close\r\n\r\n";
+        const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+            content-length: 31\r\nretry-after: 10\r\nconnection: close\r\n\r\nToo many connections are open.\n";
         // Who does not get it sees the connection close.
         let _ = match self {
             Self::Tcp(stream) if is_plain => stream.try_write(BUSY),
@@ -126,6 +131,7 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let spare = Arc::new(Semaphore::new(SPARE));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -140,7 +146,12 @@ pub(super) async fn serve(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let place = Arc::clone(&places).try_acquire_owned();
+        let place = place.map(|place| (place, PATIENCE)).or_else(|_| {
+            let place = Arc::clone(&spare).try_acquire_owned();
+            place.map(|place| (place, LITTLE_TIME))
+        });
+        let Ok((place, patience)) = place else {
             stream.refuse(tls.is_none());
             continue;
         };
@@ -149,8 +160,8 @@ pub(super) async fn serve(
         tokio::spawn(async move {
             let stream = stream.boxed();
             match acceptor {
-                None => converse(stream, router, stop).await,
-                Some(acceptor) => match timeout(PATIENCE, acceptor.accept(stream)).await {
+                None => converse(stream, router, stop, patience).await,
+                Some(acceptor) => match timeout(patience, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         // Only one of the authorities passes the handshake.
                         let has_one = stream.get_ref().1.peer_certificates().is_some();
@@ -159,7 +170,7 @@ pub(super) async fn serve(
                         } else {
                             router
                         };
-                        converse(Box::new(stream), router, stop).await;
+                        converse(Box::new(stream), router, stop, patience).await;
                     }
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "the TLS handshake with the status page failed");
@@ -171,15 +182,24 @@ pub(super) async fn serve(
         });
     }
     // What is under way may end.
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = timeout(LAST_ANSWER * 2, places.acquire_many(all)).await;
+    let all = |places: usize| u32::try_from(places).unwrap_or(u32::MAX);
+    let ended = async {
+        let _ = places.acquire_many(all(CONNECTIONS)).await;
+        let _ = spare.acquire_many(all(SPARE)).await;
+    };
+    let _ = timeout(LAST_ANSWER * 2, ended).await;
 }
 
-async fn converse(stream: Box<dyn Duplex>, router: Router, stop: CancellationToken) {
+async fn converse(
+    stream: Box<dyn Duplex>,
+    router: Router,
+    stop: CancellationToken,
+    patience: Duration,
+) {
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(patience)
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);

@@ -290,6 +290,8 @@ async fn requests_that_are_not_meant_for_the_page_are_refused_plainly() {
     ] {
         Site::send(with_host(host.to_owned())).await.expect(421);
     }
+    let two = with_host("localhost".to_owned()).header("host", "evil.example");
+    Site::send(two).await.expect(400);
     for host in ["localhost", "127.0.0.1", "[::1]", "entrain.example.com"] {
         Site::send(with_host(host.to_owned())).await.expect(200);
         Site::send(with_host(format!("{host}:{port}")))
@@ -365,11 +367,26 @@ async fn slow_connections_are_bounded_and_stop_no_cycle() {
             stream
         })
         .collect();
-    // One more is refused at once, with words or without.
+    // A health check is answered.
     let begun = Instant::now();
-    let refused = site.request("/healthz").send().await;
-    assert!(refused.is_err() || refused.unwrap().status() == 503);
+    let healthy = site.request("/healthz").send().await.unwrap();
+    assert_eq!(healthy.status(), 200);
+    let more: Vec<TcpStream> = (0..16)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&site.address).unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
+            stream
+        })
+        .collect();
+    // One more is refused at once, with words or without.
+    let mut refused = String::new();
+    let one_more = TcpStream::connect(&site.address).unwrap();
+    match (&one_more).read_to_string(&mut refused) {
+        Ok(0) | Err(_) => {}
+        Ok(_) => assert!(refused.contains("Too many connections"), "{refused}"),
+    }
     assert!(begun.elapsed() < Duration::from_secs(2));
+    drop(more);
     rig.joiner("jane");
     site.service.signal("-USR1");
     until("a cycle meanwhile", || {

@@ -12,10 +12,27 @@ use crate::web::{Site, serve_page};
 /// The slowest answer of a hundred may take so long.
 const MOST: Duration = Duration::from_millis(50);
 
+/// As long as they are not optimized, and other tests run beside: a page that waits for the cycle takes longer.
+const MOST_BESIDE: Duration = Duration::from_secs(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_do_not_wait_for_a_cycle_of_ten_thousand_users() {
+    let (took, figures) = pages_while_a_cycle_runs(900).await;
+    let most = took[took.len() * 99 / 100];
+    assert!(most < MOST_BESIDE, "{figures}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "10,000 users, with figures that need an idle machine: cargo test --release --test it -- \
             --ignored pages_are_fast"]
 async fn pages_are_fast_while_a_cycle_of_ten_thousand_users_runs() {
+    let (took, figures) = pages_while_a_cycle_runs(2_000).await;
+    assert!(took.len() > 1_000, "the cycle was over too soon: {figures}");
+    assert!(took[took.len() * 99 / 100] < MOST, "{figures}");
+}
+
+/// How long so many pages took, or as many as there were until the cycle ended: sorted, and in words.
+async fn pages_while_a_cycle_runs(pages: usize) -> (Vec<Duration>, String) {
     let rig = Rig::start(Size::new(10_000, 100, 20_000)).await;
     rig.sandbox
         .target
@@ -41,7 +58,7 @@ async fn pages_are_fast_while_a_cycle_of_ten_thousand_users_runs() {
     })
     .await;
     let mut took = Vec::new();
-    while !site.service.log().contains("cycle ended") && took.len() < 2_000 {
+    while !site.service.log().contains("cycle ended") && took.len() < pages {
         for path in &paths {
             let begun = Instant::now();
             // Of one user that is found, the page is elsewhere.
@@ -51,7 +68,6 @@ async fn pages_are_fast_while_a_cycle_of_ten_thousand_users_runs() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let is_running = !site.service.log().contains("cycle ended");
     took.sort_unstable();
     let of = |share: usize| took[took.len() * share / 100].0;
     let by_path = paths.iter().map(|path| {
@@ -75,6 +91,5 @@ async fn pages_are_fast_while_a_cycle_of_ten_thousand_users_runs() {
     );
     loudly(&figures);
     assert!(took.len() > 200, "the cycle was over too soon: {figures}");
-    assert!(of(99) < MOST, "{figures}");
-    assert!(is_running || took.len() > 1_000, "{figures}");
+    (took.into_iter().map(|(time, _)| time).collect(), figures)
 }
