@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use tokio::time::timeout;
 
 use super::control;
 use super::exit::Exit;
@@ -15,6 +17,9 @@ use crate::os;
 use crate::scheduler::{self, Service, View};
 use crate::store::{Lock, Store};
 use crate::web;
+
+/// For the results of commands, when the service stops.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<Exit> {
     let config = load::config(output, file)?;
@@ -48,8 +53,8 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
     let noted = tokio::spawn(note_configurations(Arc::clone(&lock), service.view()));
     let commands = control::serve(&state_path, &store, service.view());
     service.run(&reload).await;
-    // It has said itself what went wrong.
-    let _ = commands.await;
+    // The results of their cycles, which have ended. It has said itself what went wrong.
+    let _ = timeout(LAST_WORDS, commands).await;
     if let Some(page) = page {
         page.end().await;
     }

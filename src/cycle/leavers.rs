@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use super::plan::Whom;
 use super::tenant::{Due, Reading};
 use super::workers::Worker;
-use super::{Agent, Between, Context, Error, Options, record};
+use super::{Agent, Between, Context, Error, Options, record, same_target};
 use crate::config;
 use crate::engine::job::{Job, WhenOutOfScope};
 use crate::engine::model::{Key, ObjectKind};
@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     since: Option<MarkCutoff>,
     /// Users with the mark that they had, by looks during cycles since then.
     during: BTreeMap<Key, MarkCutoff>,
+    /// Users of whom an earlier write may still be under way, until it cannot be any more.
+    waiting: BTreeMap<Key, Instant>,
     /// Requests of the last look to the source.
     requests: Arc<AtomicU64>,
 }
@@ -45,6 +47,10 @@ pub(crate) struct Seen {
 impl Seen {
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    fn is_waited_for(&self, key: Key) -> bool {
+        self.waiting.contains_key(&key)
     }
 
     fn is_news(&self, one: &PerhapsLeaver) -> bool {
@@ -64,6 +70,8 @@ pub(super) struct Partly {
     /// Of whom it could not be decided or confirmed; `None`: of no one who was not held.
     undecided: Option<BTreeSet<Key>>,
     held: BTreeSet<Key>,
+    /// Of whom an earlier write may still be under way, and until when.
+    waiting: BTreeMap<Key, DateTime<Utc>>,
 }
 
 impl Partly {
@@ -79,13 +87,13 @@ impl Partly {
 }
 
 impl Agent {
-    /// One look. `None`: no user must lose access, and nothing was recorded. `step`: the first wait after a
-    /// removal that failed; `failed_before`: the last look did not come to its end.
+    /// One look. `None`: no user must lose access, and nothing was recorded. `times`: the first wait after a
+    /// removal that failed, and whether the last look did not come to its end.
     pub(crate) async fn look_for_leavers(
         &self,
         job: &config::Job,
         seen: &mut Seen,
-        (step, failed_before): (Duration, bool),
+        times: (Duration, bool),
         due: Due,
     ) -> Result<Option<Summary>, Error> {
         let name = &job.rules.name;
@@ -94,6 +102,19 @@ impl Agent {
         if !has_users || !job.rules.users.enabled || self.store.paused(name)?.is_some() {
             return Ok(None);
         }
+        let until = self.until_paused(name);
+        let looking = until.agent.look_until_paused(job, seen, times, due);
+        Box::pin(looking).await
+    }
+
+    async fn look_until_paused(
+        &self,
+        job: &config::Job,
+        seen: &mut Seen,
+        (step, failed_before): (Duration, bool),
+        due: Due,
+    ) -> Result<Option<Summary>, Error> {
+        let name = &job.rules.name;
         let options = Options {
             between: Some(Between::Leavers),
             ..Options::default()
@@ -114,12 +135,14 @@ impl Agent {
         let (mark, mut users) =
             self.store
                 .perhaps_leavers(name, (newer_than, &undecided), other, (step, started))?;
-        users.retain(|one| seen.is_news(one));
+        seen.waiting.retain(|_, until| *until > Instant::now());
+        let waits = users.iter().any(|one| seen.is_waited_for(one.key));
+        users.retain(|one| seen.is_news(one) && !seen.is_waited_for(one.key));
         let keys: BTreeSet<Key> = users.iter().map(|one| one.key).collect();
         // While a cycle writes, an account may be created for a user who was looked at before.
         let is_alone = !look.began_during_cycle();
         if keys.is_empty() {
-            if is_alone {
+            if is_alone && !waits {
                 seen.since = Some(mark);
                 seen.during.clear();
             }
@@ -136,12 +159,18 @@ impl Agent {
         let whom = Whom::Leavers(keys.into_iter().collect());
         let whom = (CycleKind::Leavers, whom);
         let partly = self.partly(context, &reading, whom, started).await?;
+        let (begun, waiting) = (Instant::now(), partly.waiting.iter());
+        // Not until then: what did not show in the target by now may still arrive, and a look would tell no more.
+        seen.waiting.extend(waiting.filter_map(|(key, until)| {
+            let left = (*until - (self.now)()).to_std().ok()?;
+            Some((*key, begun + left.min(context.waiting_time())))
+        }));
         if let Worker::Look(look) = &context.worker {
             let looked_at = look.seen();
             users.retain(|one| !one.is_due);
             let is_done =
                 |one: &PerhapsLeaver| looked_at.contains(&one.key) && partly.is_done_with(one.key);
-            if is_alone && users.iter().all(is_done) {
+            if is_alone && !waits && users.iter().all(is_done) {
                 seen.since = Some(mark);
                 seen.during.clear();
             } else {
@@ -169,7 +198,12 @@ impl Agent {
         self.store.note_configuration(name, cycle, &configuration)?;
         let mut partly = Partly::default();
         let ended = Box::pin(async {
-            let verified = self.verify(context, cycle, false).await?;
+            let verified = match &whom {
+                Whom::Leavers(users) => same_target::verify_some(context, cycle, users).await?,
+                Whom::All | Whom::AllNow | Whom::Retries(_) | Whom::Waiting(_) => {
+                    self.verify(context, cycle, false).await?
+                }
+            };
             if let Worker::Cycle(running) = &context.worker {
                 running.begin_planning().await;
             }
@@ -189,6 +223,7 @@ impl Agent {
             let is_complete = judged.outline.header.complete;
             partly.undecided = is_complete.then(|| judged.undecided.clone());
             partly.held.clone_from(&judged.kept);
+            partly.waiting.clone_from(&judged.outline.waiting);
             record::reads(context, cycle)?;
             let has_no_rows = judged.totals.is_empty() && judged.totals.held == 0;
             // Look-ups stay on record.

@@ -58,6 +58,7 @@ mod tenant_facts;
 #[cfg(test)]
 mod tests;
 mod units;
+mod until_paused;
 mod workers;
 
 use std::sync::atomic::AtomicU64;
@@ -279,6 +280,18 @@ impl Agent {
             let job = job.rules.name.clone();
             return Err(Error::Observes { job });
         }
+        let until = self.until_paused(&job.rules.name);
+        let running = until.agent.run_until_paused(job, options, progress, due);
+        Box::pin(running).await
+    }
+
+    async fn run_until_paused(
+        &self,
+        job: &config::Job,
+        options: &Options,
+        progress: &watch::Sender<Progress>,
+        due: Due,
+    ) -> Result<Summary, Error> {
         let started = (self.now)();
         let kind = self.expected_kind(job, options)?;
         self.warn_of_expiry(job);

@@ -1,6 +1,8 @@
 //! Objects that failed are tried again between two cycles, each when it is time (`engine/ladder`) or as soon
 //! as it changed. It is the shared reading, plus a plan of these objects alone.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::plan::Whom;
@@ -57,6 +59,19 @@ impl Agent {
         {
             return Ok(None);
         }
+        let until = self.until_paused(name);
+        let retrying = until.agent.retry_until_paused(job, due, (first, was_down));
+        Box::pin(retrying).await
+    }
+
+    async fn retry_until_paused(
+        &self,
+        job: &config::Job,
+        due: Due,
+        (first, was_down): (Duration, bool),
+    ) -> Result<Option<Summary>, Error> {
+        let name = &job.rules.name;
+        let quarantine = self.store.quarantine(name)?;
         let options = Options {
             between: Some(Between::Retries),
             ..Options::default()

@@ -1,6 +1,10 @@
 //! Is this still our target? Some links, or all that are formerly ours, are read in the target and compared
 //! with what was last sent, before anything is written (safety.md, 3).
 
+mod former;
+
+pub(super) use former::verify_some;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -81,16 +85,7 @@ pub(super) async fn verify<'a>(
     if former.is_empty() && !is_full {
         return Ok(verified);
     }
-    let mut results = Results::default();
-    for keys in former.chunks(CHUNK) {
-        results.compare(context, keys).await?;
-    }
-    for (key, (kind, object)) in std::mem::take(&mut results.shown) {
-        confirm(context, key, kind, object).await?;
-    }
-    // Of those that a person reset nothing more has to be decided.
-    verified.warnings = match_again(context, &results.wrong, None).await?;
-    verified.waiting = std::mem::take(&mut results.unread);
+    let mut results = former::verify(context, &former, &mut verified).await?;
     // A link that cannot be read says nothing of the target where others are verified.
     let is_unsure = results.tally.verdict() == Verdict::Unsure;
     if is_full || is_unsure {

@@ -9,6 +9,7 @@ use futures::StreamExt;
 
 use super::gone::{self, Missing, Whereabouts};
 use super::lookup::Finder;
+use super::workers::Worker;
 use super::{Context, Error, shown};
 use crate::engine::model::{Held, Key, Link, MatchKey, ObjectKind, Origin, TargetObject};
 use crate::engine::plan::{Change, Found, Operation, Why};
@@ -108,12 +109,8 @@ impl<'a> Settler<'a> {
             Ok(Some(object)) => object,
             Ok(None) => return self.missing(kind, one, link).await,
             Err(error) if self.context.concerns_one_object(&error).await => {
-                let repeats = |unknown: &Unknown| {
-                    let mut operations = unknown.operations.iter();
-                    operations.all(|one| matches!(one, Operation::Disable { .. }))
-                };
                 // The same disable may be repeated whatever cannot be read.
-                return Ok(if one.unknown.as_ref().is_some_and(repeats) {
+                return Ok(if one.unknown.as_ref().is_some_and(is_disable) {
                     Settled::Ready
                 } else {
                     Settled::Skip(Why::LookupFailed(error.failure().message))
@@ -131,7 +128,13 @@ impl<'a> Settler<'a> {
             let mut operations = unknown.operations.iter();
             let is_done = |one: &Operation| is_done(one, &current, members.as_deref());
             if due > self.now && !operations.all(is_done) {
-                return Ok(Settled::Wait(due));
+                // A look does nothing but take access: the same disable may be repeated meanwhile.
+                let is_look = matches!(self.context.worker, Worker::Look(_));
+                return Ok(if is_look && is_disable(unknown) {
+                    Settled::Ready
+                } else {
+                    Settled::Wait(due)
+                });
             }
         }
         let source = self.context.clocks().source;
@@ -263,6 +266,11 @@ impl<'a> Settler<'a> {
             })
             .await
     }
+}
+
+fn is_disable(unknown: &Unknown) -> bool {
+    let mut operations = unknown.operations.iter();
+    operations.all(|one| matches!(one, Operation::Disable { .. }))
 }
 
 /// The keys by which an object can be found that these writes may have made.

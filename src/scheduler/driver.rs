@@ -17,8 +17,8 @@ use super::on_record::{command_first, is_paused, is_unfinished, last_start_on_re
 use super::retries::Retries;
 use super::share::share;
 use super::shared::{Generation, Report, Shared, chain};
-use super::status::{State, WokenBy};
-use super::turn::{Asked, Turn, run_cycle, set_state};
+use super::status::WokenBy;
+use super::turn::{Asked, Turn, run_cycle, waits_until};
 use super::view::View;
 use super::{deliver, duty, leavers, notices};
 use crate::config::Config;
@@ -245,6 +245,8 @@ impl Driver {
                 // It has said itself what went wrong.
                 let _ = other.await;
             }
+            // What operators requested runs in tasks of its own.
+            self.shared.idle().await;
         };
         tokio::select! {
             ended = timeout(GRACE, ended) => if ended.is_ok() {
@@ -300,7 +302,10 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
         } else {
             next_start(&job.schedule, last_start, now(), fastrand::u64(..))
         };
-        set_state(&shared, &name, State::Waiting { next }, None);
+        // Made before the look, so that no end after it is missed.
+        let ends = shared.ends(&name);
+        let ended = ends.notified();
+        waits_until(&shared, &name, next);
         let woken_by = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return name,
@@ -311,6 +316,8 @@ async fn drive(shared: Arc<Shared>, name: JobName) -> JobName {
                 continue;
             }
             _ = duty.changed() => continue,
+            // One that was requested: the next is due later.
+            () = ended => continue,
             changed = wakes.changed() => {
                 if changed.is_err() {
                     return name;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{self, OwnedMutexGuard, watch};
+use tokio::sync::{self, Notify, OwnedMutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::duty::Duty;
@@ -59,6 +59,8 @@ pub(super) struct Shared {
 pub(super) struct Busy {
     cycle: Arc<sync::Mutex<()>>,
     look: Arc<sync::Mutex<()>>,
+    /// A cycle ended, whoever requested it.
+    ended: Arc<Notify>,
 }
 
 /// Nothing works on the job.
@@ -85,15 +87,38 @@ impl Shared {
         busy.entry(job.clone()).or_default().clone()
     }
 
-    /// Waits until no cycle of the job runs; `None` where it is another agent's by then.
+    /// Told whenever a cycle of the job ends.
+    pub(super) fn ends(&self, job: &JobName) -> Arc<Notify> {
+        self.busy(job).ended
+    }
+
+    /// Waits until no cycle of the job runs, nor of one that is gone from the configuration; `None` where it is another
+    /// agent's by then.
     pub(super) async fn hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
         let held = self.busy(job).cycle.lock_owned().await;
+        for Busy { cycle, look, .. } in self.gone() {
+            let _ended = cycle.lock_owned().await;
+            let _ended = look.lock_owned().await;
+        }
         self.duty.borrow().has(job).then_some(held)
+    }
+
+    /// Jobs that are gone from the configuration, of which a cycle may still run: one that came with the same reload may
+    /// be the same under another name, and would write to the same accounts.
+    fn gone(&self) -> Vec<Busy> {
+        let current = Arc::clone(&self.generation.borrow());
+        let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = busy.iter().filter(|(name, _)| current.job(name).is_none());
+        gone.map(|(_, busy)| busy.clone()).collect()
     }
 
     /// The same where none runs now.
     pub(super) fn try_hold(&self, job: &JobName) -> Option<OwnedMutexGuard<()>> {
         let held = self.busy(job).cycle.try_lock_owned().ok()?;
+        let is_free = |one: &Busy| one.cycle.try_lock().is_ok() && one.look.try_lock().is_ok();
+        if !self.gone().iter().all(is_free) {
+            return None;
+        }
         self.duty.borrow().has(job).then_some(held)
     }
 
@@ -105,7 +130,7 @@ impl Shared {
 
     /// Where nothing works on the job now, nothing does until this is dropped.
     pub(super) fn at_rest(&self, job: &JobName) -> Option<AtRest> {
-        let Busy { cycle, look } = self.busy(job);
+        let Busy { cycle, look, .. } = self.busy(job);
         Some(AtRest {
             _cycle: cycle.try_lock_owned().ok()?,
             _look: look.try_lock_owned().ok()?,
@@ -118,7 +143,7 @@ impl Shared {
             let busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
             busy.values().cloned().collect()
         };
-        for Busy { cycle, look } in all {
+        for Busy { cycle, look, .. } in all {
             let _ended = cycle.lock_owned().await;
             let _ended = look.lock_owned().await;
         }

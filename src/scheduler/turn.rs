@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::task::spawn_blocking;
@@ -124,8 +125,9 @@ pub(super) async fn run_cycle(
         && error.is_of_the_request()
     {
         let error = error.chain();
-        tracing::warn!(job = %name, error, "a command was ignored, because it names an object or cycle that does not exist");
+        tracing::warn!(job = %name, error, "a command was refused");
         set_state(shared, name, State::Waiting { next: None }, None);
+        shared.ends(name).notify_waiters();
         return ran;
     }
     let ended = match &ran {
@@ -162,11 +164,24 @@ pub(super) async fn run_cycle(
     }
     deliver::heartbeat(shared, job, ended);
     set_state(shared, name, State::Waiting { next: None }, Some(ended));
+    shared.ends(name).notify_waiters();
     ran
 }
 
+/// Unless a cycle runs that an operator requested.
+pub(super) fn waits_until(shared: &Arc<Shared>, name: &JobName, next: Option<DateTime<Utc>>) {
+    shared.status.send_modify(|status| {
+        let known = status.jobs.get(name);
+        let last = known.and_then(|job| job.last);
+        if !known.is_some_and(|job| matches!(job.state, State::Running { .. })) {
+            let state = State::Waiting { next };
+            status.jobs.insert(name.clone(), Activity { state, last });
+        }
+    });
+}
+
 /// `ended` replaces what is known of the last cycle; `None` leaves it as it is.
-pub(super) fn set_state(shared: &Arc<Shared>, name: &JobName, state: State, ended: Option<Health>) {
+fn set_state(shared: &Arc<Shared>, name: &JobName, state: State, ended: Option<Health>) {
     shared.status.send_modify(|status| {
         let known = status.jobs.remove(name);
         let last = ended.or_else(|| known.and_then(|job| job.last));

@@ -124,18 +124,25 @@ impl View {
                     options,
                     progress,
                 } = one;
-                let job = current.job(&name);
-                let job = job.ok_or_else(|| NotRun::NoJob(name.clone()))?;
-                if job.observes {
-                    return Err(cycle::Error::Observes { job: name }.into());
-                }
-                let turn = if let Some(turn) = turn {
-                    turn
+                let (current, turn) = if let Some(turn) = turn {
+                    (current, Some(turn))
                 } else {
                     let busy = shared.hold(&name).await;
                     let busy = busy.ok_or_else(|| NotRun::Elsewhere(name.clone()))?;
-                    Turn::new(busy, current.agent.due(job))
+                    // What is in force by now: it may have waited long.
+                    let current = Arc::clone(&shared.generation.borrow());
+                    let due = current.job(&name).map(|job| current.agent.due(job));
+                    (current, due.map(|due| Turn::new(busy, due)))
                 };
+                let (Some(job), Some(turn)) = (current.job(&name), turn) else {
+                    return Err(NotRun::NoJob(name));
+                };
+                if job.observes {
+                    return Err(cycle::Error::Observes { job: name }.into());
+                }
+                if shared.stop.is_cancelled() {
+                    return Err(cycle::Error::Stopped.into());
+                }
                 let asked = Asked {
                     woken_by: WokenBy::Operator,
                     options,

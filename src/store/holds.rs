@@ -8,6 +8,8 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::hold_reasons;
 use super::ledger::{class_of, number_of_class, operation_name};
+use super::links::kind_of;
+use super::marks::Marks;
 use super::state::State;
 use super::wire::Column;
 use super::{Error, Store};
@@ -155,6 +157,11 @@ fn decide(state: &State, job: i64, deciding: &Deciding<'_>) -> rusqlite::Result<
         } else if is_open {
             let decision = if approve { 1 } else { 2 };
             put_decision(state, job, &one.item, decision, reason, now)?;
+            if approve && one.item.member.is_none() {
+                // So that the next look for leavers finds who may go now.
+                let kind = kind_of(state, one.item.source)?;
+                Marks::of(state, job).again(kind, one.item.source)?;
+            }
             decided.removals.push(one.removal);
         } else if one.decision == Decision::Gone && cycle <= one.cycle {
             decided.gone.push(one.removal);

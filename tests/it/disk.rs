@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use entrain::sandbox::Size;
+use entrain::sandbox::{Size, Trouble};
 
 use crate::cycles::{same, settled};
 use crate::foreign::{loudly, skipped};
+use crate::leavers::started_with;
+use crate::leavers_soon::QUIET;
 use crate::rig::Rig;
+use crate::service::until;
 use crate::target::Expected;
 
 /// How often the power is lost; `ENTRAIN_LOSSES` changes it.
@@ -97,6 +100,42 @@ async fn a_full_disk_stops_a_cycle_at_any_point_and_loses_nothing() {
     rig.sync().await;
     rig.sync().await.expect(0);
     settled(&rig, &mut expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_result_cannot_be_noted_is_carried_out_once() {
+    let rig = Rig::start(Size::new(80, 0, 0)).await;
+    let Some(volume) = Volume::mount(rig.path("small"), "24m") else {
+        return;
+    };
+    let state = format!(
+        "[state]\npath = \"{}\"\n",
+        volume.0.join("entrain.db").display()
+    );
+    let (service, users) = started_with(&rig, &format!("{QUIET}{state}")).await;
+    let traffic = rig.sandbox.target.traffic();
+    for (id, _) in &users {
+        let name = serde_json::json!("Renamed");
+        rig.tenant().set_property(*id, "displayName", name);
+    }
+    traffic.befall(|method, _| {
+        (method != "GET").then_some(Trouble::Delay(Duration::from_millis(700)))
+    });
+    let command = rig.command(&["sync"]).spawn().unwrap();
+    until("the cycle writes", || traffic.writes() > 3).await;
+    volume.fill(0);
+    until("the disk is full", || {
+        service.log().contains("could not be recorded")
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    volume.empty();
+    let run = Rig::finish(command).await.expect(1);
+    assert!(run.err.contains("full"), "{run:?}");
+    let log = service.log();
+    let told = |words: &str| log.matches(words).count();
+    assert_eq!(told("a command requests a cycle"), 1, "{log}");
+    assert_eq!(told("could not be recorded"), 1, "{log}");
 }
 
 /// What keeps copies of synced files, to be loaded in front of the C library.

@@ -66,6 +66,7 @@ mod log;
 mod lost_state;
 mod manners;
 mod matching;
+mod meanwhile;
 mod msgraph;
 mod names;
 mod nested;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::wire::{self, Request, Work};
 use crate::cli::exit::Exit;
@@ -33,8 +33,8 @@ const STEP: Duration = Duration::from_millis(100);
 struct Server {
     view: View,
     store: Arc<Store>,
-    /// The commands under way, and where their cycles stand.
-    running: Arc<Mutex<BTreeMap<i64, watch::Receiver<Progress>>>>,
+    /// The commands under way, and where their cycles stand: each until its result is on record.
+    running: Arc<watch::Sender<BTreeMap<i64, watch::Receiver<Progress>>>>,
 }
 
 /// Carries out commands until the service stops.
@@ -59,6 +59,8 @@ pub(in crate::cli) fn serve(state: &Path, store: &Arc<Store>, view: View) -> Joi
     tokio::spawn(async move {
         server.run(listener.ok()).await;
         let _ = fs::remove_file(&path);
+        let mut running = server.running.subscribe();
+        let _ = running.wait_for(BTreeMap::is_empty).await;
     })
 }
 
@@ -116,9 +118,7 @@ impl Server {
         let mut started = Vec::new();
         let mut others = Vec::new();
         let mut now = Vec::new();
-        {
-            let running = self.running.lock();
-            let mut running = running.unwrap_or_else(PoisonError::into_inner);
+        self.running.send_modify(|running| {
             for (id, command) in waiting {
                 // Another agent does it.
                 if !self.view.runs(&command.job) && self.store.is_shared() {
@@ -142,7 +142,7 @@ impl Server {
                     Err(end) => others.push((id, command, Err(end))),
                 }
             }
-        }
+        });
         for ((id, command, request), run) in started.into_iter().zip(self.view.run_now(now)) {
             let Command { who, job, .. } = &command;
             tracing::info!(%job, who, "a command requests a cycle");
@@ -243,14 +243,39 @@ impl Server {
             }
         });
         if !is_left {
-            let end = ended.unwrap_or_else(|error| not_run(&error));
-            let noted = self.store.run(move |store| store.end_command(id, &end));
-            if let Err(error) = noted.await {
-                tracing::error!(%error, "the result of a command could not be recorded");
+            self.note(id, ended.unwrap_or_else(|error| not_run(&error)))
+                .await;
+        }
+        self.running.send_modify(|running| {
+            running.remove(&id);
+        });
+    }
+
+    /// Notes it, and tries again where the state cannot be written: a command that is neither on record as ended nor
+    /// among those under way would be carried out once more.
+    async fn note(&self, id: i64, end: CommandEnd) {
+        let mut failed = false;
+        loop {
+            let ended = end.clone();
+            let noted = self.store.run(move |store| store.end_command(id, &ended));
+            let Err(error) = noted.await else {
+                return;
+            };
+            let error = cycle::Error::from(error).chain();
+            if failed {
+                tracing::debug!(error, "the result of a command could not be recorded");
+            } else {
+                tracing::error!(
+                    error,
+                    "the result of a command could not be recorded; this is tried again"
+                );
+                failed = true;
+            }
+            tokio::select! {
+                () = self.view.stop.cancelled() => return,
+                () = sleep(LOOK) => {}
             }
         }
-        let running = self.running.lock();
-        running.unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     /// What the command of a cycle prints, and its exit code.
@@ -300,8 +325,7 @@ impl Server {
     async fn show(&self, mut stream: UnixStream) -> io::Result<()> {
         loop {
             let lines: String = {
-                let running = self.running.lock();
-                let running = running.unwrap_or_else(PoisonError::into_inner);
+                let running = self.running.borrow();
                 let lines = running.iter();
                 lines
                     .map(|(id, progress)| wire::line(*id, *progress.borrow()))
@@ -311,7 +335,7 @@ impl Server {
                 return Ok(());
             }
             stream.write_all(lines.as_bytes()).await?;
-            tokio::time::sleep(STEP).await;
+            sleep(STEP).await;
         }
     }
 }
