@@ -40,6 +40,8 @@ pub(crate) struct OAuth {
     /// The first is used until it is refused, then the next.
     pub(crate) secrets: Vec<DatedSecret>,
     pub(crate) scope: Option<String>,
+    /// For whom the tokens are, where the server wants to know.
+    pub(crate) audience: Option<String>,
     /// `None`: as the server takes it.
     pub(crate) authentication: Option<Authentication>,
 }

@@ -106,11 +106,13 @@ impl Words {
                 client_id,
                 secrets: _,
                 scope,
+                audience,
                 authentication,
             }) => {
                 self.put("target.oauth.token_url", token_url);
                 self.put("target.oauth.client_id", client_id);
                 self.put_some("target.oauth.scope", scope.as_ref());
+                self.put_some("target.oauth.audience", audience.as_ref());
                 let mut words = Authentication::WORDS.iter();
                 let word = words.find(|(_, one)| Some(*one) == *authentication);
                 self.put_some("target.oauth.authentication", word.map(|(word, _)| *word));

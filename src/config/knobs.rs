@@ -219,6 +219,13 @@ knobs! {
         /// send it without a warning
         "ignore" = Ignore,
     }
+    /// How to create a group.
+    group_create: GroupCreate, "with-member is learned from a refusal (400, 422) that says that a group needs members" {
+        /// empty, and its members are added after it
+        "empty" = Empty,
+        /// with one of its members; a group without members waits for the first
+        "with-member" = WithMember,
+    }
     /// How to add members to a group that has others.
     member_add: MemberAdd, "all is learned where an addition took out the members that were there before" {
         /// one operation with the new members (RFC 7644 section 3.5.2.1)

@@ -40,9 +40,9 @@ pub(crate) use access::{Access, Authentication, OAuth, SignIn};
 pub(crate) use credential::{Certificate, Credential, Identity, Proof, Secret};
 pub(crate) use duration::parse as parse_duration;
 pub(crate) use knobs::{
-    Booleans, Bulk, Clear, ContentType, Count, Extensions, Form, KNOBS, Knobs, Manager, MemberAdd,
-    MemberRemove, OpCase, PatchOperations, PatchPath, Schema, SubAttributes, Update, UpdateGroups,
-    ValuePaths,
+    Booleans, Bulk, Clear, ContentType, Count, Extensions, Form, GroupCreate, KNOBS, Knobs,
+    Manager, MemberAdd, MemberRemove, OpCase, PatchOperations, PatchPath, Schema, SubAttributes,
+    Update, UpdateGroups, ValuePaths,
 };
 pub(crate) use problem::{Problem, Problems};
 pub(crate) use resolve::{Answer, fault};

@@ -1,6 +1,7 @@
 //! What is known of a job's target: what it reports of itself, read once a day at most and only when
 //! there is something to do, and what its answers taught. What the configuration says comes before both.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use chrono::TimeDelta;
@@ -8,7 +9,7 @@ use chrono::TimeDelta;
 use super::{Context, Error};
 use crate::config::{self, Bulk, Filterable, KNOBS, Knobs, Schema, Update};
 use crate::engine::capabilities::{self as engine, Capabilities, Remark, fitting};
-use crate::engine::model::{JobName, ObjectKind, TargetPath};
+use crate::engine::model::{JobName, Key, ObjectKind, TargetPath};
 use crate::report;
 use crate::scim::{self, Dialect};
 use crate::store::{Learned, Store};
@@ -175,6 +176,32 @@ impl Context<'_> {
         let learned = self.rewritten.lock();
         let learned = learned.unwrap_or_else(PoisonError::into_inner);
         self.facts.iter().chain(learned.iter()).cloned().collect()
+    }
+
+    /// The attributes that the target is known to make itself.
+    pub(super) fn known_rewritten(&self, kind: ObjectKind) -> BTreeSet<TargetPath> {
+        let facts = self.known_facts();
+        let known = facts.iter().filter_map(Fact::as_rewritten);
+        let known = known.filter(|(of, _)| *of == kind);
+        known.map(|(_, path)| path).collect()
+    }
+
+    /// Whether it was known before this cycle forgot what was learned.
+    pub(super) fn was_rewritten(&self, kind: ObjectKind, path: &TargetPath) -> bool {
+        let mut remembered = self.remembered.iter();
+        remembered.any(|(of, one)| *of == kind && one == path)
+    }
+
+    /// Notes that the target shows a form of a value that is written once more.
+    pub(super) fn note_form(&self, key: Key, path: &TargetPath) {
+        let forms = self.forms.lock();
+        let mut forms = forms.unwrap_or_else(PoisonError::into_inner);
+        forms.insert((key, path.clone()));
+    }
+
+    pub(super) fn forms(&self) -> BTreeSet<(Key, TargetPath)> {
+        let forms = self.forms.lock();
+        forms.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The target makes the value at a path itself.

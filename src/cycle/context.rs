@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, watch};
 
-use super::capabilities::{self, Adapted};
+use super::capabilities::{self, Adapted, Fact};
 use super::tenant::Want;
 use super::workers::Worker;
 use super::{Agent, Between, Context, Error, Options};
@@ -177,7 +177,9 @@ impl Agent {
         if options.evaluate_all {
             self.store.restart(name)?;
         }
+        let mut remembered = Vec::new();
         if options.initial {
+            remembered = facts.iter().filter_map(Fact::as_rewritten).collect();
             self.store.restart(name)?;
             self.store.forget_target(name)?;
             self.store.read_from_beginning(name)?;
@@ -203,6 +205,8 @@ impl Agent {
             remarks,
             facts,
             rewritten: Mutex::default(),
+            remembered,
+            forms: Mutex::default(),
             options,
             progress,
             reader,

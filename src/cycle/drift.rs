@@ -3,20 +3,22 @@
 //! target holds it, so that the planner repairs it like any other difference; what is gone is matched again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 
-use super::capabilities::Fact;
 use super::gone::{self, Missing, Whereabouts};
 use super::index::Index;
 use super::lookup;
 use super::rewritten;
 use super::same_target::Verified;
 use super::{Context, Error, shown};
+use crate::engine::capabilities::Remark;
 use crate::engine::job::Job;
 use crate::engine::mapping::{Mapping, OnDrift};
-use crate::engine::model::{Key, Link, ObjectKind, TargetId, TargetObject, TargetPath, Value};
+use crate::engine::model::{
+    self, Key, Link, ObjectKind, TargetId, TargetObject, TargetPath, Value,
+};
 use crate::engine::plan::{
     self, Comparison, Difference, Drift, DriftRemedy, Drifted, Subject, Warning,
 };
@@ -94,7 +96,12 @@ pub(super) async fn look<'a>(
         verified
             .warnings
             .extend(rewritten.into_iter().map(Warning::Misfit));
+        let known = context.known_rewritten(kind);
         let drifted = compare(context, kind, &keys, &seen, Recorded::AsConfigured).await?;
+        let again = context.known_rewritten(kind);
+        let again = again.difference(&known).cloned();
+        let again = again.map(|path| Warning::Misfit(Remark::Rewritten { kind, path }));
+        verified.warnings.extend(again);
         let drifted = drifted.into_iter().map(Warning::Drift);
         verified.warnings.extend(drifted);
         if seen.is_list {
@@ -255,14 +262,20 @@ pub(super) async fn compare(
     let mut drifted = Vec::new();
     let paths = seen.index.shown();
     let is_shown = |path: &TargetPath| paths.contains(path);
-    let facts = context.known_facts();
-    let rewritten: BTreeSet<_> = facts.iter().filter_map(Fact::as_rewritten).collect();
-    let is_rewritten = |path: &TargetPath| rewritten.contains(&(kind, path.clone()));
+    let known = context.known_rewritten(kind);
+    let is_rewritten =
+        |path: &TargetPath| known.contains(path) || context.was_rewritten(kind, path);
+    let made = Mutex::new(BTreeSet::new());
+    let shows_made = |path: &TargetPath| {
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.insert(path.clone());
+    };
     let comparison = Comparison {
         mappings: &context.job.rules.rules(kind).mappings,
         is_shown: &is_shown,
         policy: &policy,
         is_rewritten: &is_rewritten,
+        shows_made: &shows_made,
     };
     for keys in keys.chunks(CHUNK) {
         if context.agent.stop.is_cancelled() {
@@ -305,6 +318,14 @@ pub(super) async fn compare(
             }
         }
     }
+    if recorded == Recorded::AsConfigured {
+        // What was forgotten to be looked at again still holds.
+        let made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for path in made.difference(&known) {
+            let evidence = format!("linked {kind}s show values made of those that were sent");
+            context.learn_rewritten(kind, path, evidence).await?;
+        }
+    }
     Ok(drifted)
 }
 
@@ -328,6 +349,20 @@ pub(super) fn subject(key: Key, named: Named) -> Subject {
         id,
         label,
     }
+}
+
+/// Whether the target shows a form of what is written once more.
+fn shows_form(difference: &Difference) -> bool {
+    let Difference {
+        path: _,
+        sent: Some(Value::Text(sent)),
+        held: Some(Value::Text(held)),
+        remedy: DriftRemedy::Repair,
+    } = difference
+    else {
+        return false;
+    };
+    plan::is_form_of(sent, held)
 }
 
 /// A linked object.
@@ -393,7 +428,11 @@ impl One {
         recorded: Recorded,
     ) -> Result<Vec<Difference>, Error> {
         let mut current = shown::as_sent(context, self.kind, object.attributes).await?;
+        self.overlook_own_id(&mut current);
         let mut differences = comparison.compare(&self.link, &mut current);
+        for difference in differences.iter().filter(|one| shows_form(one)) {
+            context.note_form(self.key, &difference.path);
+        }
         name_references(context, &mut differences).await?;
         let mut members = None;
         if let (Some(mapping), Some(shown), true) = (
@@ -426,6 +465,17 @@ impl One {
                 .await?;
         }
         Ok(differences)
+    }
+
+    /// A target that shows its own id as `externalId` has no place for ours.
+    fn overlook_own_id(&self, current: &mut model::Held) {
+        let path = lookup::named("externalId");
+        let own = Value::text(self.link.target.as_str());
+        if current.values.get(&path) == Some(&own)
+            && let Some(sent) = self.link.sent.get(&path)
+        {
+            current.values.insert(path, sent.clone());
+        }
     }
 
     /// How the members differ, and which of those that the target shows are ours.

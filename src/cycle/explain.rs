@@ -98,6 +98,7 @@ pub(crate) async fn explain(
         Readings::default(),
         scim::Dialect::new(&job.target.dialect).member_chunk(),
     )
+    .creating_with_member(scim::Dialect::new(&job.target.dialect).creates_with_member())
     .supposing_a_reading()
     .doubting(doubts)
     .protecting(protected)

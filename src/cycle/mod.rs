@@ -61,6 +61,7 @@ mod units;
 mod until_paused;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -91,6 +92,7 @@ pub(crate) use tenant::Due;
 use crate::config::{self, Config};
 use crate::engine::capabilities::Remark;
 use crate::engine::check::{Check, Failed};
+use crate::engine::model::{Key, ObjectKind, TargetPath};
 use crate::engine::quarantine::Pace;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{CycleKind, Progress, Summary};
@@ -143,6 +145,10 @@ struct Context<'a> {
     facts: Vec<Fact>,
     /// What the target makes itself, as was learned since.
     rewritten: std::sync::Mutex<Vec<Fact>>,
+    /// The attributes that it was known to make itself before what was learned was forgotten.
+    remembered: Vec<(ObjectKind, TargetPath)>,
+    /// What is written once more although the target shows a form of it.
+    forms: std::sync::Mutex<BTreeSet<(Key, TargetPath)>>,
     options: &'a Options,
     progress: &'a watch::Sender<Progress>,
     /// Looks things up in the target; cannot write.

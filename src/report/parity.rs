@@ -226,6 +226,7 @@ fn skipped_in_scope(why: &Why) -> bool {
         | Why::NameKept { .. }
         | Why::MappingFailed(_)
         | Why::NotAllowed(_)
+        | Why::NoMember
         | Why::LookupFailed(_) => true,
         Why::OutOfScope(_)
         | Why::Kept(_)

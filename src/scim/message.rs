@@ -194,6 +194,26 @@ impl ServerMessage {
         .any(|phrase| words.contains(phrase))
     }
 
+    /// Whether the words say that a group without members is not taken.
+    pub(super) fn names_missing_member(&self) -> bool {
+        let words = self.text.as_deref().unwrap_or_default().to_lowercase();
+        let is_missing = [
+            "required",
+            "requires",
+            "at least one",
+            "must have",
+            "must contain",
+            "must include",
+            "must be provided",
+            "needs",
+            "missing",
+            "empty",
+            "without",
+            "no members",
+        ];
+        words.contains("member") && is_missing.iter().any(|phrase| words.contains(phrase))
+    }
+
     pub(super) fn is_scim_type(&self, word: &str) -> bool {
         self.scim_type
             .as_deref()

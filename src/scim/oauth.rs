@@ -146,9 +146,13 @@ impl OAuth {
             token_url,
             client_id,
             scope,
+            audience,
             ..
         } = &self.settings;
-        format!("oauth {token_url:?} {client_id:?} {scope:?} {secret}")
+        // Without one it is as it was before there was the key.
+        let audience = audience.as_ref().map(|one| format!(" for {one:?}"));
+        let audience = audience.unwrap_or_default();
+        format!("oauth {token_url:?} {client_id:?} {scope:?}{audience} {secret}")
     }
 
     /// Tries the secrets in turn, that which was accepted last first.
@@ -228,10 +232,14 @@ impl OAuth {
         repeat: Idempotency,
     ) -> Result<Grant, Failed> {
         let config::OAuth {
-            client_id, scope, ..
+            client_id,
+            scope,
+            audience,
+            ..
         } = &self.settings;
         let mut form = vec![("grant_type", "client_credentials")];
         form.extend(scope.as_deref().map(|scope| ("scope", scope)));
+        form.extend(audience.as_deref().map(|audience| ("audience", audience)));
         // Each part is encoded as in a form before both are encoded (RFC 6749 section 2.3.1).
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let basic = STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(secret)));

@@ -136,7 +136,6 @@ impl Pages<'_> {
             let mut new = BTreeSet::new();
             let mut repeated = false;
             let mut starts_over = false;
-            let length = list.resources.len();
             for (position, resource) in list.resources.into_iter().enumerate() {
                 let Some(object) =
                     resource::target_object(self.kind, resource, paths, self.with_members)
@@ -193,7 +192,8 @@ impl Pages<'_> {
                 return Err(incomplete(exchange, "its pages overlap"));
             }
             seen.append(&mut new);
-            received += length as u64;
+            // One that comes twice takes one place: the next page begins after what was seen.
+            received = seen.len() as u64;
             if !is_by_cursor && self.connection.omits(START_INDEX) {
                 let is_whole = self.is_announced(list.total, seen.len() as u64).await?;
                 let why = "the target does not accept startIndex, and this page may not be all";

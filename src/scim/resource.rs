@@ -13,7 +13,7 @@ use crate::engine::model::{
 };
 
 /// The body of a create: no nulls, no empty values, no read-only attributes, and a `schemas` that
-/// names exactly what the body uses. Groups come without members.
+/// names exactly what the body uses. Groups come without members, or with those that they are created with.
 pub(super) fn body<'a>(
     kind: ObjectKind,
     attributes: &BTreeMap<TargetPath, Value>,
@@ -25,7 +25,14 @@ pub(super) fn body<'a>(
         .iter()
         .filter(|(path, _)| !is_read_only(path))
         .filter_map(|(path, value)| Some((path, to_json(kind, path, value)?)));
-    let references = references.map(|(path, id)| (path, reference(path, id, manager)));
+    let references = references.filter_map(|(path, id)| {
+        if path.is_members() {
+            array_at(&mut body, path.attribute()).push(json!({ "value": id.as_str() }));
+            return None;
+        }
+        Some((path, reference(path, id, manager)))
+    });
+    let references: Vec<_> = references.collect();
     for (path, value) in values.chain(references) {
         let container = match path.schema() {
             None => &mut body,

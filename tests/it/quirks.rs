@@ -263,3 +263,152 @@ async fn a_target_that_refuses_an_extension_gets_the_users_without_it() {
     rig.sandbox.target.configure(|target| target.quirks.clear());
     settles(&rig, &mut Expected::default()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_without_empty_groups_gets_groups_with_a_member() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::EmptyGroupsRefused);
+    let group = rig.tenant().add_group("Fans");
+    rig.tenant().assign(group, entrain::sandbox::ROLE_USER);
+    let [ann, bob, eve] = ["ann", "bob", "eve"].map(|name| rig.joiner(name));
+    rig.tenant().add_members(group, &[ann, bob, eve]);
+    let first = rig.sync().await.expect(3);
+    let failures = crate::refused_attributes::escrow(&rig).await;
+    let words = failures[0]["message"].as_str().unwrap();
+    assert!(words.contains("at least one member"), "{first:?}");
+    assert!(words.contains("created with a member"), "{words}");
+    settles(&rig, &mut Expected::default()).await;
+
+    // One without members waits, and costs nothing.
+    let lonely = rig.tenant().add_group("Lonely");
+    rig.tenant().assign(lonely, entrain::sandbox::ROLE_USER);
+    let run = rig.sync().await.expect(0).job();
+    assert_eq!(rig.sandbox.target.group_count(), 1, "{run:#}");
+    let skipped = run["skipped"].to_string();
+    assert!(skipped.contains("no-member"), "{run:#}");
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    rig.tenant().add_members(lonely, &[ann]);
+    settles(&rig, &mut Expected::default()).await;
+    assert_eq!(rig.sandbox.target.group_count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_a_target_cuts_are_learned_and_not_sent_again() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.sandbox.target.enable(Quirk::LongTextsCut);
+    let [jane, john] = ["jane", "john"].map(|name| rig.joiner(name));
+    rig.sync().await.expect(0);
+    let title = |text: &str| rig.tenant().set_property(jane, "jobTitle", json!(text));
+    rig.tenant().set_property(john, "jobTitle", json!("Chief"));
+    title("Senior Vice President of Everything");
+    rig.sync().await.expect(0);
+    assert_eq!(
+        rig.user("jane@contoso.com")["title"],
+        "Senior Vice Presiden"
+    );
+    // The first repair shows what the target makes of it; after that it is no difference.
+    for (updates, attribute) in [(json!(1), true), (json!(null), true), (json!(null), true)] {
+        let run = rig.run(&["sync", "--initial", "--format", "json"]).await;
+        let job = run.expect(0).job();
+        assert_eq!(job["done"]["update"], updates, "{job:#}");
+        let test = rig.run(&["test"]).await.expect(0);
+        let words = "makes title of users itself";
+        assert_eq!(test.out.contains(words), attribute, "{}", test.out);
+    }
+    // Another change arrives, and what is no form of what was sent is repaired.
+    title("Senior Vice President of Nothing in Particular");
+    rig.sync().await.expect(0);
+    let id = rig.user("john@contoso.com")["id"].clone();
+    let boss = json!({"title": "Boss"});
+    assert!(rig.sandbox.target.change_user(id.as_str().unwrap(), &boss));
+    let run = rig.run(&["sync", "--initial", "--format", "json"]).await;
+    assert_eq!(run.expect(0).job()["done"]["update"], 1);
+    assert_eq!(rig.user("john@contoso.com")["title"], "Chief");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn habits_that_need_no_setting_are_lived_with() {
+    for quirks in [
+        &[Quirk::UserAgentRequired][..],
+        &[Quirk::ResourcesTwice, Quirk::FilterIgnored],
+        &[Quirk::ResourcesLeftOut],
+        &[Quirk::MembershipsHidden],
+        &[Quirk::EmptyRefused],
+        &[Quirk::SchemasExact],
+        &[Quirk::NumbersAsIds, Quirk::IdsAreNumbers],
+        &[Quirk::MembershipsDropped],
+    ] {
+        let mut personality = Personality::default();
+        personality.quirks.extend(quirks);
+        personality.page_cap = 5;
+        let rig = start(personality, "").await;
+        is_served(&rig).await;
+        let run = rig.run(&["sync", "--initial", "--format", "json"]).await;
+        let job = run.expect(0).job();
+        assert_eq!(job["done"], json!({}), "{quirks:?}: {job:#}");
+        // A new state finds all of them again.
+        let users = rig.sandbox.target.user_count();
+        std::fs::remove_file(rig.path("entrain.db")).unwrap();
+        rig.sync().await;
+        assert_eq!(rig.sandbox.target.user_count(), users, "{quirks:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_external_id_that_the_target_overwrites_is_no_difference() {
+    let rig = start(Personality::default().with(Quirk::ExternalIdMade), "").await;
+    rig.sync().await.expect(0);
+    let idle = rig.sync().await.expect(0).job();
+    assert_eq!(idle["requests"]["target"], 0, "{idle:#}");
+    let run = rig.run(&["sync", "--initial", "--format", "json"]).await;
+    let job = run.expect(0).job();
+    assert_eq!(job["done"], json!({}), "{job:#}");
+    let users = rig.sandbox.target.user_count();
+    std::fs::remove_file(rig.path("entrain.db")).unwrap();
+    rig.sync().await;
+    assert_eq!(rig.sandbox.target.user_count(), users);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_a_domain_that_is_not_verified_is_the_failure_of_that_user() {
+    let rig = start(
+        Personality::default().with(Quirk::ForeignDomainsRefused),
+        "",
+    )
+    .await;
+    rig.sync().await;
+    let before = rig.sandbox.target.user_count();
+    let [eve, _] = ["eve", "ann"].map(|name| rig.joiner(name));
+    let name = json!("eve@elsewhere.example");
+    rig.tenant().set_property(eve, "userPrincipalName", name);
+    rig.sync().await.expect(3);
+    assert_eq!(rig.sandbox.target.user_count(), before + 1);
+    let waiting = crate::refused_attributes::escrow(&rig).await;
+    let is_told = waiting.iter().any(|one| {
+        let words = one["message"].as_str().unwrap_or_default();
+        words.contains("'eve@elsewhere.example' is not verified")
+    });
+    assert!(is_told, "{waiting:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_answers_in_xml_is_refused() {
+    let rig = start(Personality::default().with(Quirk::AnswersXml), "").await;
+    let failed = rig.sync().await.expect(1);
+    assert!(failed.err.contains("not SCIM"), "{failed:?}");
+    let test = rig.run(&["test"]).await.expect(1);
+    assert!(test.out.contains("not SCIM"), "{test:?}");
+    assert_eq!(rig.sandbox.target.writes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_token_is_sent_as_it_is() {
+    let rig = Rig::start(Size::new(0, 0, 0)).await;
+    rig.joiner("ann");
+    let token = "t".repeat(6_000);
+    rig.sandbox.target.set_token(&token);
+    std::fs::write(rig.path("token"), &token).unwrap();
+    rig.sync().await.expect(0);
+    assert_eq!(rig.sandbox.target.user_count(), 1);
+}

@@ -218,11 +218,15 @@ async fn tokens_of_an_authorization_server_are_requested_once_and_kept() {
         (true, false, "", 1),
         (true, true, ", authentication = \"post\"", 1),
         (true, true, ", scope = \"scim.write\"", 1),
+        (true, true, ", audience = \"https://acme.example/\"", 1),
     ] {
         let server = AuthorizationServer {
             takes_basic,
             takes_post,
             scope: more.contains("scope").then(|| "scim.write".to_owned()),
+            audience: more
+                .contains("audience")
+                .then(|| "https://acme.example/".to_owned()),
             ..AuthorizationServer::default()
         };
         let rig = with_server(5, server, more).await;

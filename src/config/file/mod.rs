@@ -261,6 +261,7 @@ pub(super) enum SignIn {
         client_id: Typed<String>,
         secrets: Vec<ExpiringSecret>,
         scope: Option<Typed<String>>,
+        audience: Option<Typed<String>>,
         authentication: Option<Typed<String>>,
     },
     Entra {

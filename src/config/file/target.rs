@@ -85,12 +85,14 @@ fn oauth(table: &Table, log: &mut Log) -> Option<SignIn> {
         secrets(&table, "client_secret", log)
     };
     let scope = table.text("scope", log);
+    let audience = table.text("audience", log);
     let authentication = table.text("authentication", log);
     Some(SignIn::OAuth {
         token_url: token_url?,
         client_id: client_id?,
         secrets: secrets?,
         scope,
+        audience,
         authentication,
     })
 }

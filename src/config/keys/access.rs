@@ -105,6 +105,11 @@ const CLIENT: Section = section(
             "The scope of the tokens, if one is needed.",
         ),
         key(
+            "audience",
+            Holds::Text,
+            "The audience of the tokens, if the server needs one.",
+        ),
+        key(
             "authentication",
             Holds::Words(&["basic", "post"]),
             "Send the secret in a header or in the body. Default: in a header, and in the body if that is refused.",

@@ -174,6 +174,7 @@ pub(super) const TARGET: Section = Section {
         knob("manager"),
         knob("count"),
         knob("schema"),
+        knob("group_create"),
         knob("member_add"),
         knob("member_remove"),
     ],

@@ -53,6 +53,7 @@ const PRESET_TARGET: Section = section(
         knob("manager"),
         knob("count"),
         knob("schema"),
+        knob("group_create"),
         knob("member_add"),
         knob("member_remove"),
     ],

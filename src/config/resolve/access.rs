@@ -65,6 +65,7 @@ pub(super) fn resolve_access(typed: &file::Access, folder: &Path, log: &mut Log)
             client_id,
             secrets,
             scope,
+            audience,
             authentication,
         } => {
             let token_url = web_address(token_url, log);
@@ -80,6 +81,7 @@ pub(super) fn resolve_access(typed: &file::Access, folder: &Path, log: &mut Log)
                         client_id: client_id.value.trim().to_owned(),
                         secrets,
                         scope: scope.as_ref().map(|scope| scope.value.trim().to_owned()),
+                        audience: audience.as_ref().map(|one| one.value.trim().to_owned()),
                         authentication,
                     }))
                 }

@@ -105,6 +105,9 @@ impl Applier<'_> {
                 failure.message
             );
         }
+        if let Some(words) = self.learn_of_member(&action, &failure, error).await {
+            failure.message = format!("{}; {words}", failure.message);
+        }
         if let Some(words) = not_gone {
             failure.message = format!("{}; {words}", failure.message);
         }

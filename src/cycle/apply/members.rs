@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use super::super::capabilities::Fact;
 use super::super::gone::Whereabouts;
 use super::{Applier, lock};
+use crate::config::GroupCreate;
 use crate::engine::model::{Key, ObjectKind, TargetId};
-use crate::engine::outcome::{Class, Status};
+use crate::engine::outcome::{Class, Failure, Status};
 use crate::engine::plan::{Action, Operation, Subject, halves, members_apart};
 use crate::engine::redact::Hidden;
 use crate::scim::{self, GroupsOf};
@@ -44,6 +46,31 @@ impl Applier<'_> {
             | Class::Malformed
             | Class::Invalid => false,
         }
+    }
+
+    /// Notes that groups are created with a member from the next cycle on, where the target refused one without.
+    pub(super) async fn learn_of_member(
+        &self,
+        action: &Action,
+        failure: &Failure,
+        error: &scim::Error,
+    ) -> Option<&'static str> {
+        let Operation::Create { references, .. } = &action.operation else {
+            return None;
+        };
+        let has_member = references.iter().any(|(path, _)| path.is_members());
+        if action.subject.kind != ObjectKind::Group || has_member || !error.wants_member() {
+            return None;
+        }
+        let word = GroupCreate::WithMember.as_str();
+        let fact = Fact::new("group_create", word, failure.message.clone());
+        if let Err(error) = self.context.learn(fact).await {
+            self.health.abort(error.chain());
+            return None;
+        }
+        Some(
+            "from the next cycle on, groups are created with a member (group_create = \"with-member\")",
+        )
     }
 
     /// How a change of members ends that was refused for some of them, and what is sent instead; `None` for a

@@ -58,7 +58,8 @@ pub(super) async fn apply(
         context,
         cycle,
         confirmed,
-        sender: Sender::new(&context.reader, target, &context.known_facts(), window),
+        sender: Sender::new(&context.reader, target, &context.known_facts(), window)
+            .repeating(context.forms()),
         window,
         made: Mutex::default(),
         redactions: context.agent.redactions(&context.job),

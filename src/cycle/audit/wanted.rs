@@ -111,6 +111,7 @@ impl Planning {
             | Why::FirstCycle(_)
             | Why::DeletesWait
             | Why::EnabledSince
+            | Why::NoMember
             | Why::NameKept { .. }
             | Why::LookupFailed(_) => return,
         };

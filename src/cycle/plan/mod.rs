@@ -68,8 +68,10 @@ pub(super) async fn plan(
         names::misnamed(&context.agent.store, rules, &protected, &complete)?
     };
     let rules = &context.job.rules;
-    let chunk = scim::Dialect::new(&context.job.target.dialect).member_chunk();
+    let dialect = scim::Dialect::new(&context.job.target.dialect);
+    let chunk = dialect.member_chunk();
     let mut planner = Planner::new(rules, environment, reading.sources.clone(), chunk)
+        .creating_with_member(dialect.creates_with_member())
         .doubting(report::doubts(&misnamed));
     let name = rules.name.clone();
     planner = planner.protecting(protected.objects);

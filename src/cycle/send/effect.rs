@@ -90,7 +90,8 @@ impl Sender {
                     SAMPLE
                 };
                 let is_sample = self.unseen.fetch_add(1, Ordering::Relaxed) % one_in == one_in - 1;
-                if !is_sample && ways.is_subset(&lock(&self.verified)) {
+                let is_suspect = self.may_repeat_a_form(action);
+                if !is_sample && !is_suspect && ways.is_subset(&lock(&self.verified)) {
                     return None;
                 }
                 self.read_back(action, hidden).await?
@@ -115,6 +116,20 @@ impl Sender {
             paths: if is_certain { paths } else { absent },
         };
         Some(Doubt { error, is_certain })
+    }
+
+    /// Whether a change writes once more what the target showed a form of, cut or without signs: it may have made that
+    /// of the same value before.
+    fn may_repeat_a_form(&self, action: &Action) -> bool {
+        let Operation::Update { changes } = &action.operation else {
+            return false;
+        };
+        let (kind, key) = (action.subject.kind, action.subject.key);
+        let rewritten = lock(&self.rewritten);
+        changes.iter().any(|change| {
+            self.forms.contains(&(key, change.path.clone()))
+                && !rewritten.contains(&(kind, change.path.clone()))
+        })
     }
 
     /// These ways work, or nothing shows whether they do.

@@ -44,6 +44,8 @@ pub(super) struct Sender {
     hopeless: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
     /// What the target makes itself, whatever it is sent.
     rewritten: Mutex<BTreeSet<(ObjectKind, TargetPath)>>,
+    /// What is written once more although the target showed a form of it.
+    forms: BTreeSet<(Key, TargetPath)>,
     /// Changes whose answer shows nothing.
     unseen: AtomicU64,
     /// The target takes changes only for the version that they name (428).
@@ -82,6 +84,7 @@ impl Sender {
             verified: Mutex::new(facts.iter().filter_map(Fact::as_verified).collect()),
             hopeless: Mutex::new(facts.iter().filter_map(Fact::as_hopeless).collect()),
             rewritten: Mutex::new(facts.iter().filter_map(Fact::as_rewritten).collect()),
+            forms: BTreeSet::new(),
             unseen: AtomicU64::new(0),
             wants_version: AtomicBool::new(false),
             visibility_delay: target.visibility_delay,
@@ -91,6 +94,12 @@ impl Sender {
             additions: Additions::default(),
             refusals: Mutex::default(),
         }
+    }
+
+    /// The same where these values are written once more, although the target showed a form of them.
+    pub(super) fn repeating(mut self, forms: BTreeSet<(Key, TargetPath)>) -> Self {
+        self.forms = forms;
+        self
     }
 
     /// As the target has turned out to need it so far.
@@ -362,8 +371,12 @@ impl Sender {
             }
             last = Some(sent?);
         }
-        if let (Operation::Create { .. }, ObjectKind::Group, Some(Sent { id: Some(id), .. })) =
-            (&action.operation, action.subject.kind, &last)
+        if let (
+            Operation::Create { references, .. },
+            ObjectKind::Group,
+            Some(Sent { id: Some(id), .. }),
+        ) = (&action.operation, action.subject.kind, &last)
+            && references.is_empty()
         {
             lock(&self.empty_groups).insert(id.clone());
         }

@@ -35,7 +35,9 @@ impl Sender {
             return false;
         };
         let real = changes.iter().filter(|change| change.new != change.old);
-        let took_others = real.count() > paths.len() || {
+        let key = action.subject.key;
+        let was_shown = |path: &TargetPath| self.forms.contains(&(key, path.clone()));
+        let took_others = real.count() > paths.len() || paths.iter().all(was_shown) || {
             let of_kind = format!("{kind} ");
             lock(&self.verified)
                 .iter()

@@ -57,6 +57,8 @@ pub(crate) struct Comparison<'a> {
     pub(crate) policy: &'a dyn Fn(&Mapping) -> OnDrift,
     /// Whether the target makes the value at a path itself, as was learned.
     pub(crate) is_rewritten: &'a dyn Fn(&TargetPath) -> bool,
+    /// Called for such a path where the target shows a value that it made.
+    pub(crate) shows_made: &'a dyn Fn(&TargetPath),
 }
 
 /// What an object shows of whether the target makes a value itself.
@@ -77,6 +79,7 @@ impl Comparison<'_> {
             is_shown,
             policy,
             is_rewritten,
+            shows_made,
         } = *self;
         let shown = held.values.clone();
         let lists = whole_lists(mappings, &mut held.values);
@@ -97,6 +100,7 @@ impl Comparison<'_> {
                 is_rewritten(path) && one.remedy == DriftRemedy::Repair && is_made(one, &shown)
             };
             if difference.take_if(is_made).is_some() {
+                shows_made(path);
                 keep_on_record(path, link, held);
             }
             if let Some(difference) = &mut difference {

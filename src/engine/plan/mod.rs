@@ -32,4 +32,4 @@ pub(crate) use planner::{
     Candidate, Found, Manager, Member, Pending, Planner, Reading, Readings, Ripe, SentMember,
 };
 pub(crate) use proof::{Proof, is_blocked};
-pub(crate) use rewritten::is_made_by_target;
+pub(crate) use rewritten::{is_form_of, is_made_by_target};

@@ -78,6 +78,8 @@ pub(crate) fn attributes(action: &Action) -> Vec<TargetPath> {
         } => {
             let references = references.iter().filter(|(_, to)| to.target.is_some());
             let references = references.map(|(path, _)| path);
+            // Without its member the group is not taken.
+            let references = references.filter(|path| !path.is_members());
             attributes.keys().chain(references).cloned().collect()
         }
         Operation::Adopt { changes, .. }
@@ -126,7 +128,9 @@ fn part(action: &Action, parts: &[&[TargetPath]]) -> Option<Vec<Action>> {
             let [kept] = parts else { return None };
             let mut attributes = attributes.clone();
             attributes.retain(|path, _| kept.contains(path));
-            let references = references.iter().filter(|(path, _)| kept.contains(path));
+            let references = references
+                .iter()
+                .filter(|(path, _)| path.is_members() || kept.contains(path));
             Some(vec![row(Operation::Create {
                 attributes,
                 references: references.cloned().collect(),

@@ -1,7 +1,10 @@
-//! Values that a target makes itself, whatever it is sent: in another case or without spaces, or from other values
-//! of the same object, such as a display name from the given name and the surname.
+//! Values that a target makes itself, whatever it is sent: in another case or without spaces, cut after some
+//! characters, or from other values of the same object, such as a display name from the given name and the surname.
 
 use crate::engine::model::Value;
+
+/// No target cuts texts that are shorter.
+const SHORTEST_CUT: usize = 8;
 
 /// Whether what is shown was made by the target: from what was sent, or from `others`, texts that the object shows.
 pub(crate) fn is_made_by_target(sent: &Value, shown: &Value, others: &[&str]) -> bool {
@@ -11,7 +14,13 @@ pub(crate) fn is_made_by_target(sent: &Value, shown: &Value, others: &[&str]) ->
     let wanted = letters(shown);
     sent != shown
         && !wanted.is_empty()
-        && (wanted == letters(sent) || is_made_from_others(shown, others))
+        && (is_form_of(sent, shown) || is_made_from_others(shown, others))
+}
+
+/// Whether a text is another in another case, without some spaces and signs, or cut.
+pub(crate) fn is_form_of(sent: &str, shown: &str) -> bool {
+    let (sent, shown) = (letters(sent), letters(shown));
+    sent == shown || shown.chars().count() >= SHORTEST_CUT && sent.starts_with(&shown)
 }
 
 /// Whether a text is one or two of the others.
@@ -54,6 +63,7 @@ mod tests {
         assert!(is_made("Dr. Anna Smith", "Smith, Anna"));
         assert!(is_made("a.smith@contoso.com", "ANNA@contoso.com"));
         assert!(is_made("a.smith@contoso.com", "anna"));
+        assert!(is_made("Chief Executive Officer", "Chief Execu"));
     }
 
     #[test]
@@ -61,6 +71,7 @@ mod tests {
         assert!(!is_made("Chief", "Boss"));
         assert!(!is_made("Chief", "Chief"));
         assert!(!is_made("Chief", ""));
+        assert!(!is_made("Chief Executive", "Chief"));
         assert!(!is_made("Dr. Anna Smith", "Anna Smith-Jones"));
     }
 }

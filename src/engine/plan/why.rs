@@ -214,6 +214,8 @@ pub(crate) enum Why {
     DeletesWait,
     /// It was to be deleted some time after it was disabled, and was enabled in the target since.
     EnabledSince,
+    /// The target takes no group without members, and this one has none in it yet.
+    NoMember,
     /// The look-up in the target failed; the target's own words.
     LookupFailed(String),
 }
@@ -241,6 +243,7 @@ impl Why {
             | Self::FirstCycle(_)
             | Self::DeletesWait
             | Self::EnabledSince
+            | Self::NoMember
             | Self::IncompleteRead(_) => false,
         }
     }
@@ -267,6 +270,7 @@ impl Why {
             | Self::FirstCycle(_)
             | Self::DeletesWait
             | Self::EnabledSince
+            | Self::NoMember
             | Self::LookupFailed(_) => None,
         }
     }
@@ -296,6 +300,7 @@ impl Why {
             Self::FirstCycle(_) => "first-cycle",
             Self::DeletesWait => "deletes-wait",
             Self::EnabledSince => "enabled-since",
+            Self::NoMember => "no-member",
             Self::LookupFailed(_) => "lookup-failed",
             Self::OldAddress { .. } => "old-address",
             Self::NameKept { .. } => "name-kept",

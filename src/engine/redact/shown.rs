@@ -176,6 +176,7 @@ fn hide_in_why(marked: &Marked, why: &mut Why) {
         | Why::FirstCycle(_)
         | Why::DeletesWait
         | Why::EnabledSince
+        | Why::NoMember
         | Why::NotAllowed(_) => {}
     }
 }

@@ -562,6 +562,7 @@ pub(super) fn remedies(explanation: &Explanation) -> Vec<String> {
                 | Why::IncompleteRead(_)
                 | Why::DeletesWait
                 | Why::EnabledSince
+                | Why::NoMember
                 | Why::LookupFailed(_) => {}
             }
         }

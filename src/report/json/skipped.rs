@@ -72,6 +72,7 @@ pub(in crate::report) fn skipped_json(skipped: &Shown<'_, Skipped>, names: Names
         | Why::FirstCycle(_)
         | Why::DeletesWait
         | Why::EnabledSince
+        | Why::NoMember
         | Why::BlockedNotCreated
         | Why::NoMatchingValue
         | Why::IgnoredByMapping => {}

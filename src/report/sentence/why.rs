@@ -166,6 +166,11 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
             "every matching attribute is empty in the source, so it cannot be looked up in the target"
                 .to_owned()
         }
+        Why::NoMember => {
+            "the target does not accept groups without members (group_create), and none of its members is \
+             there yet"
+                .to_owned()
+        }
         Why::IgnoredByMapping => {
             "an expression skips it (IgnoreObjectFlow)".to_owned()
         }

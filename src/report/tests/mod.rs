@@ -430,6 +430,7 @@ fn skipped() -> Vec<Skipped> {
         Why::CannotDisable(WhyRemoved::Blocked),
         Why::IncompleteRead(WhyRemoved::Missing),
         Why::LookupFailed("HTTP 500: \u{1b}[2J\u{202e}".to_owned()),
+        Why::NoMember,
     ];
     whys.into_iter()
         .enumerate()

@@ -139,8 +139,9 @@ fn every_reason_is_a_sentence() {
       ✗ user u14: it should be disabled, because sign-in is blocked, but no mapping writes that to the target: map IsSoftDeleted to active, or set when_out_of_scope = "delete"
       · user u15: it would be removed, because it is no longer in the tenant, but the scope is not certain
       ✗ user u16: the look-up in the target failed: HTTP 500: \u{1b}[2J\u{202e}
+      · user u17: the target does not accept groups without members (group_create), and none of its members is there yet
 
-    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 6 objects failing, 11 skipped.
+    No changes. Plan: 0 to create, 0 to update, 0 to disable, 0 to delete, 6 objects failing, 12 skipped.
     4 requests to the source, 1 to the target; nothing was changed.
     "##);
 }

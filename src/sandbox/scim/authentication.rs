@@ -41,6 +41,8 @@ pub struct AuthorizationServer {
     pub takes_post: bool,
     /// Must be requested, where there is one.
     pub scope: Option<String>,
+    /// Likewise.
+    pub audience: Option<String>,
     /// How long a token is accepted.
     pub lifetime: Duration,
     /// As it is answered; null: it is left out.
@@ -57,6 +59,7 @@ impl Default for AuthorizationServer {
             takes_basic: true,
             takes_post: true,
             scope: None,
+            audience: None,
             lifetime: Duration::from_hours(1),
             expires_in: json!(3_600),
             instead: None,
@@ -129,6 +132,9 @@ impl Target {
         }
         if server.scope.as_deref() != field("scope") {
             return refusal(400, "invalid_scope", "The requested scope is unknown.");
+        }
+        if server.audience.as_deref() != field("audience") {
+            return refusal(400, "invalid_target", "The requested audience is unknown.");
         }
         self.grants += 1;
         let token = format!("granted-{}-{}", self.grants, shown.1.len());

@@ -1,7 +1,9 @@
 //! What some targets do with a PATCH before they read it as the RFC says: they refuse forms, or leave them
-//! without effect.
+//! without effect. And what some do to bodies and lists.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
 
 use super::error::Refusal;
 use super::personality::{Personality, Quirk};
@@ -110,4 +112,66 @@ pub(super) fn has_operations(body: &Value) -> bool {
     body["Operations"]
         .as_array()
         .is_none_or(|all| !all.is_empty())
+}
+
+/// Whether the body of a create or a PUT is taken.
+pub(super) fn check_body(
+    sent: &Map<String, Value>,
+    personality: &Personality,
+) -> Result<(), Refusal> {
+    if personality.has(Quirk::EmptyRefused) && sent.values().any(holds_nothing) {
+        return Err(Refusal::invalid_value(
+            "Null and empty values are not supported.",
+        ));
+    }
+    if personality.has(Quirk::SchemasExact) {
+        let named = sent.get("schemas").and_then(Value::as_array);
+        let named = named.into_iter().flatten().filter_map(Value::as_str);
+        let named: BTreeSet<&str> = named.filter(|name| name.contains(":extension:")).collect();
+        let used = sent.keys().map(String::as_str);
+        let used: BTreeSet<&str> = used.filter(|name| name.starts_with(URN)).collect();
+        if named != used {
+            return Err(Refusal::invalid_value(
+                "'schemas' must name what the body uses.",
+            ));
+        }
+    }
+    let name = sent.get("userName").and_then(Value::as_str);
+    if let Some(name) = name.filter(|name| !name.ends_with("@contoso.com"))
+        && personality.has(Quirk::ForeignDomainsRefused)
+    {
+        let words = format!("The domain of '{name}' is not verified.");
+        return Err(Refusal::new(400, None, words));
+    }
+    Ok(())
+}
+
+fn holds_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty() || items.iter().any(holds_nothing),
+        Value::Object(members) => members.is_empty() || members.values().any(holds_nothing),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// A list as it is answered.
+pub(super) fn list(list: &mut Value, personality: &Personality) {
+    let Some(resources) = list["Resources"].as_array_mut() else {
+        return;
+    };
+    if personality.has(Quirk::ResourcesTwice) {
+        *resources = resources
+            .iter()
+            .flat_map(|one| [one.clone(), one.clone()])
+            .collect();
+    }
+    let is_empty = resources.is_empty();
+    if is_empty
+        && personality.has(Quirk::ResourcesLeftOut)
+        && let Some(list) = list.as_object_mut()
+    {
+        list.remove("Resources");
+    }
 }

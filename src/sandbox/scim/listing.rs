@@ -76,7 +76,11 @@ impl Query {
             Kind::User => "groups",
             Kind::Group => "members",
         };
-        if kind == Kind::Group && personality.has(Quirk::MembersHidden) {
+        let hidden = match kind {
+            Kind::User => Quirk::MembershipsHidden,
+            Kind::Group => Quirk::MembersHidden,
+        };
+        if personality.has(hidden) {
             return false;
         }
         let names = |list: &[String]| {
@@ -109,6 +113,15 @@ impl Query {
             let part = |part: &str| resource["name"][part].as_str().unwrap_or_default();
             let made = format!("{} {}", part("givenName"), part("familyName"));
             resource["displayName"] = Value::from(made.trim());
+        }
+        if kind == Kind::User && personality.has(Quirk::ExternalIdMade) {
+            resource["externalId"] = resource["id"].clone();
+        }
+        let number = resource["id"]
+            .as_str()
+            .and_then(|id| id.parse::<u32>().ok());
+        if let Some(number) = number.filter(|_| personality.has(Quirk::IdsAreNumbers)) {
+            resource["id"] = Value::from(number);
         }
         if let Some(most) = personality.members_shown
             && let Some(members) = resource.get_mut("members").and_then(Value::as_array_mut)

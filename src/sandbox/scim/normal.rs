@@ -198,6 +198,13 @@ pub(super) fn single(
             Ok(_) => Ok(Some(value.clone())),
             Err(_) => Err(wrong()),
         },
+        ("string", Value::String(text))
+            if personality.has(Quirk::LongTextsCut)
+                && matches!(attribute.name, "title" | "displayName") =>
+        {
+            let kept: String = text.chars().take(20).collect();
+            Ok(Some(Value::from(kept)))
+        }
         ("string" | "reference" | "binary", Value::String(_)) | ("boolean", Value::Bool(_)) => {
             Ok(Some(value.clone()))
         }

@@ -315,6 +315,32 @@ pub enum Quirk {
     NobodyIsNoContent,
     /// A user with attributes of the enterprise extension is refused with 400, and the words name its schema.
     ExtensionRefused,
+    /// Requests without User-Agent are refused with 403.
+    UserAgentRequired,
+    /// Every answer is XML.
+    AnswersXml,
+    /// Every resource is twice on a page.
+    ResourcesTwice,
+    /// A list without resources has no member Resources.
+    ResourcesLeftOut,
+    /// Users are read without their groups.
+    MembershipsHidden,
+    /// Null, empty texts and empty lists in the body of a create or a PUT are refused with 400.
+    EmptyRefused,
+    /// The schemas of a create or a PUT must be those that its body uses, and no others.
+    SchemasExact,
+    /// Ids that are numbers are shown as such.
+    IdsAreNumbers,
+    /// Users are shown with their own id as externalId, whatever is sent.
+    ExternalIdMade,
+    /// A user who becomes inactive is taken out of all groups.
+    MembershipsDropped,
+    /// Users with names outside contoso.com are refused with 400.
+    ForeignDomainsRefused,
+    /// A group without members is not created: 400.
+    EmptyGroupsRefused,
+    /// Titles and display names of users are cut after 20 characters.
+    LongTextsCut,
     /// A list with the parameter startIndex is refused with 400.
     StartIndexRefused,
     /// A list with the parameter count is refused with 400.

@@ -63,11 +63,19 @@ impl Target {
             return Ok(self.grant(call));
         }
         self.check_request(call)?;
+        if self.personality.has(Quirk::AnswersXml) {
+            let list = "<?xml version=\"1.0\"?><ListResponse><totalResults>0</totalResults></ListResponse>";
+            return Ok(Reply::new(200, "application/xml", list.to_owned()));
+        }
         self.dispatch(call, base)
     }
 
     pub(super) fn check_request(&mut self, call: &Call) -> Result<(), Refusal> {
         self.check_rate()?;
+        let has_agent = call.header("user-agent").is_some();
+        if self.personality.has(Quirk::UserAgentRequired) && !has_agent {
+            return Err(Refusal::new(403, None, "User-Agent is required."));
+        }
         if self.knows(call) {
             return Ok(());
         }
@@ -217,7 +225,8 @@ impl Target {
     }
 
     fn list(&self, query: &Query, kinds: &[Kind], base: &str) -> Result<Reply, Refusal> {
-        let list = query.list(&self.store, kinds, base, &self.personality)?;
+        let mut list = query.list(&self.store, kinds, base, &self.personality)?;
+        habits::list(&mut list, &self.personality);
         let finds_nothing = query.has_filter() && list["totalResults"] == 0;
         if finds_nothing && self.personality.has(Quirk::NobodyIsNoContent) {
             return Ok(Reply::empty(204));
@@ -231,6 +240,7 @@ impl Target {
     fn create(&mut self, call: &Call, kind: Kind, base: &str) -> Result<Reply, Refusal> {
         let sent = object(body(call)?)?;
         check_schemas(&sent, kind)?;
+        habits::check_body(&sent, &self.personality)?;
         self.check_attributes(kind, &sent.keys().map(String::as_str).collect())?;
         let created = self.store.create(kind, &sent, &self.personality);
         let has = |quirk| self.personality.has(quirk);
@@ -283,6 +293,7 @@ impl Target {
         self.check_version(call, kind, handle)?;
         let mut sent = object(body(call)?)?;
         check_schemas(&sent, kind)?;
+        habits::check_body(&sent, &self.personality)?;
         self.check_attributes(kind, &sent.keys().map(String::as_str).collect())?;
         if kind == Kind::User && self.personality.has(Quirk::ActiveIgnored) {
             let stored = self.store.render(kind, handle, base, false);
@@ -291,6 +302,7 @@ impl Target {
         if self.store.replace(kind, handle, &sent, &self.personality)? {
             self.store.touch(kind, handle);
         }
+        self.drop_memberships(kind, handle);
         self.reply(200, call, kind, handle, base)
     }
 
@@ -304,6 +316,7 @@ impl Target {
         {
             self.store.touch(kind, handle);
         }
+        self.drop_memberships(kind, handle);
         let asked = call.parameter("attributes").is_some();
         if asked || self.personality.has(Quirk::PatchAnswersWhole) {
             return self.reply(200, call, kind, handle, base);
@@ -313,6 +326,18 @@ impl Target {
             .map(super::store::Resource::etag)
             .unwrap_or_default();
         Ok(Reply::empty(204).with("etag", etag))
+    }
+
+    /// Takes an inactive user out of all groups, where that is the habit.
+    fn drop_memberships(&mut self, kind: Kind, handle: Handle) {
+        let user = self.store.get(kind, handle);
+        let is_inactive = user.is_some_and(|user| user.map().get("active") == Some(&false.into()));
+        if kind != Kind::User || !is_inactive || !self.personality.has(Quirk::MembershipsDropped) {
+            return;
+        }
+        for group in self.store.groups_of(handle) {
+            self.store.remove_member(group, handle);
+        }
     }
 
     fn delete(&mut self, call: &Call, kind: Kind, id: &str) -> Result<Reply, Refusal> {

@@ -190,6 +190,10 @@ impl Store {
     ) -> Result<Handle, Refusal> {
         let mut kept = normal::resource(sent, kind, personality)?;
         let members = self.take_members(&mut kept, personality)?;
+        if kind == Kind::Group && members.is_empty() && personality.has(Quirk::EmptyGroupsRefused) {
+            let words = "A group must have at least one member.";
+            return Err(Refusal::invalid_value(words));
+        }
         self.check_unique(kind, None, &kept, personality)?;
         let id = if personality.has(Quirk::NumbersAsIds) {
             let last = &mut self.numbers[kind as usize];

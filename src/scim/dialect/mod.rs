@@ -13,8 +13,8 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 
 use crate::config::{
-    self, Bulk, Clear, ContentType, Extensions, Form, Manager, MemberAdd, MemberRemove,
-    PatchOperations, SubAttributes, Update, UpdateGroups, ValuePaths,
+    self, Bulk, Clear, ContentType, Extensions, Form, GroupCreate, Manager, MemberAdd,
+    MemberRemove, PatchOperations, SubAttributes, Update, UpdateGroups, ValuePaths,
 };
 use crate::engine::capabilities::Learned;
 use crate::engine::model::{ObjectKind, TargetId, TargetPath, Value};
@@ -379,6 +379,11 @@ impl Dialect {
     #[must_use]
     pub(crate) fn adding_members_by(self, form: MemberAdd) -> Self {
         self.with(|own| own.member_add = form)
+    }
+
+    /// Whether a group is created with one of its members, because the target takes none without.
+    pub(crate) fn creates_with_member(&self) -> bool {
+        self.form.group_create == GroupCreate::WithMember
     }
 
     pub(crate) fn member_remove(&self) -> MemberRemove {

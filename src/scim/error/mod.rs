@@ -387,6 +387,13 @@ impl Error {
                 .is_some_and(|words| names(words, path))
     }
 
+    /// Whether a create was refused because a group must have a member.
+    pub(crate) fn wants_member(&self) -> bool {
+        matches!(self, Self::Refused { exchange, message, .. }
+            if exchange.method == Method::POST && message.names_missing_member())
+            && matches!(self.counted_status(), Some(400 | 422))
+    }
+
     fn is_refused_write(&self) -> bool {
         matches!(self, Self::Refused { exchange, .. } if exchange.method != Method::GET)
     }

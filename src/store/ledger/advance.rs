@@ -200,7 +200,9 @@ impl Batch<'_> {
                 put_link(state, &mut self.marks, job, (kind, key), target, &held)?;
                 note_origin(state, job, key, Origin::Created)?;
                 for (path, Referenced { key: to, target }) in references {
-                    if let Some(target) = target {
+                    if path.is_members() {
+                        put_members(state, job, key, target.is_some().then_some(*to))?;
+                    } else if let Some(target) = target {
                         put_reference(state, job, key, path, Some((Some(*to), target)))?;
                     }
                 }

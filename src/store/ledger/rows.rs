@@ -378,7 +378,7 @@ pub(in crate::store) fn unsettled(
 
 /// The word for a reason to skip, by its number, and whether it counts as a failure.
 pub(super) fn reason(number: i64) -> (&'static str, bool) {
-    let words: [(&'static str, bool); 20] = [
+    let words: [(&'static str, bool); 21] = [
         ("out-of-scope", false),
         ("blocked", false),
         ("no-matching-value", false),
@@ -399,6 +399,7 @@ pub(super) fn reason(number: i64) -> (&'static str, bool) {
         ("name-kept", false),
         ("deletes-wait", false),
         ("enabled-since", false),
+        ("no-member", false),
     ];
     usize::try_from(number - number::SKIPPED)
         .ok()
@@ -446,6 +447,7 @@ mod tests {
             Why::NotCreatedHere,
             Why::DeletesWait,
             Why::EnabledSince,
+            Why::NoMember,
             Why::FirstCycle(RemovalClass::User),
             Why::OldAddress {
                 key: key(),

@@ -41,6 +41,7 @@ visibility_delay = "20s"
 ca_certificate = "ca.pem"
 filterable = ["userName", "displayName"]
 member_chunk = 7
+group_create = "with-member"
 member_add = "all"
 member_remove = "filter"
 update = "put"
@@ -195,6 +196,7 @@ fn what_entra_has_no_word_for_is_named_with_the_reason() {
     target: manager = "text": Entra has one form of requests for all targets
     target: count = "omit": Entra has one form of requests for all targets
     target: schema = "trust": Entra has one form of requests for all targets
+    target: group_create = "with-member": Entra has one form of requests for all targets
     target: member_add = "all": Entra has one form of requests for all targets
     target: member_remove = "filter": Entra does so only if its Tenant URL has the parameter aadOptscim062020
     scope: mode = "groups", groups = ["Staff"]: Entra has no such scope: assign these groups to the application
@@ -318,7 +320,7 @@ fn every_key_of_a_job_is_exported_or_reported() {
         left(OTHER),
         left(UNITS),
         signing_in(
-            "oauth = { token_url = \"https://a.example/t\", client_id = \"c\", client_secret = { env = \"S\" } }",
+            "oauth = { token_url = \"https://a.example/t\", client_id = \"c\", client_secret = { env = \"S\" }, audience = \"a\" }",
         ),
         signing_in(
             "proxy = \"http://p:1\"\nclient_certificate = { certificate = { file = \"c\" } }\nentra = { scope = \"api://a/.default\" }\nheaders = { X-Key = { env = \"K\" } }",

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use super::fates::Fate;
 use super::{Member, Planner, SentMember};
-use crate::engine::model::{Key, ObjectKind, TargetId};
+use crate::engine::job::Job;
+use crate::engine::model::{Key, ObjectKind, TargetId, TargetPath};
 use crate::engine::plan::{
-    Action, Decision, Draft, Operation, Proof, Referenced, Subject, WhyLeft, WhyRemoved,
+    Action, Decision, Draft, Operation, Proof, Referenced, Skipped, Subject, Why, WhyLeft,
+    WhyRemoved,
 };
 
 /// A group that stays or comes, with the members that must come and go.
@@ -16,6 +18,8 @@ pub(super) struct Group {
     subject: Subject,
     /// `None`: this plan creates it.
     target: Option<TargetId>,
+    /// Its create, until it has the member that the target requires.
+    create: Option<Draft>,
     /// Members that the target showed at an adoption, in order.
     shown: Vec<Key>,
     existing: Vec<Key>,
@@ -42,6 +46,7 @@ impl Group {
         Self {
             subject,
             target,
+            create: None,
             shown: Vec::new(),
             existing: Vec::new(),
             add: Vec::new(),
@@ -52,6 +57,11 @@ impl Group {
             read,
             emptied: None,
         }
+    }
+
+    /// It is created once a member of it is known.
+    pub(super) fn create_with_member(&mut self, create: Draft) {
+        self.create = Some(create);
     }
 
     /// What removals of its members rest on.
@@ -113,9 +123,13 @@ impl Planner<'_> {
         if wanted && !is_there {
             if group.shown.binary_search(&member.key).is_ok() {
                 group.existing.push(member.key);
+            } else if member.kind == ObjectKind::User
+                && let Some(create) = group.create.take()
+            {
+                draft = Some(with_member(create, path_of_members(self.job), member.key));
             } else {
                 group.add.push(Referenced::to(member.key));
-                if group.add.len() >= chunk {
+                if group.add.len() >= chunk && group.create.is_none() {
                     draft = group.add_chunk();
                 }
             }
@@ -152,6 +166,13 @@ impl Planner<'_> {
         let Some(mut group) = self.group.take() else {
             return;
         };
+        if group.create.is_some() {
+            self.decisions.push(Decision::Skip(Skipped {
+                subject: group.subject,
+                why: Why::NoMember,
+            }));
+            return;
+        }
         if let Some(draft) = group.add_chunk() {
             self.act(draft);
         }
@@ -176,6 +197,21 @@ impl Planner<'_> {
             self.close_group();
         }
     }
+}
+
+fn path_of_members(job: &Job) -> Option<TargetPath> {
+    let mut mappings = job.groups.mappings.iter();
+    let members = mappings.find(|mapping| mapping.target.is_members())?;
+    Some(members.target.clone())
+}
+
+/// The create of a group that has a member from the beginning; the others are added after it.
+fn with_member(mut create: Draft, path: Option<TargetPath>, member: Key) -> Draft {
+    if let (Operation::Create { references, .. }, Some(path)) = (&mut create.action.operation, path)
+    {
+        references.push((path, Referenced::to(member)));
+    }
+    create
 }
 
 impl Group {

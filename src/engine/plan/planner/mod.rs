@@ -161,6 +161,8 @@ pub(crate) struct Planner<'a> {
     ripe: BTreeMap<Key, Ripe>,
     /// Members that one request carries.
     member_chunk: usize,
+    /// The target takes no group without members.
+    creates_with_member: bool,
     decisions: Vec<Decision>,
     /// Of the objects that are decided now: creates are carried out in this order.
     rank: u32,
@@ -239,6 +241,7 @@ impl<'a> Planner<'a> {
             deletes: Deletes::Go,
             ripe: BTreeMap::new(),
             member_chunk: member_chunk.max(1),
+            creates_with_member: false,
             decisions: Vec::new(),
             rank: 0,
             fates: Fates::default(),
@@ -261,6 +264,12 @@ impl<'a> Planner<'a> {
             evaluated: Count::default(),
             tally: Tally::default(),
         }
+    }
+
+    /// Groups are created with a member, where the target takes none without.
+    pub(crate) fn creating_with_member(mut self, yes: bool) -> Self {
+        self.creates_with_member = yes;
+        self
     }
 
     /// With lists in doubt, who may have left the scope only for a name in them is not removed;

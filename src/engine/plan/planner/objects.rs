@@ -502,7 +502,11 @@ impl Planner<'_> {
         };
         // What it refers to was decided before it, and is created before it. Updates come first: they
         // may free a name.
-        self.act(Draft::new(action, self.rank + 1));
+        let create = Draft::new(action, self.rank + 1);
+        match self.groups.get_mut(&object.key) {
+            Some(group) if self.creates_with_member => group.create_with_member(create),
+            Some(_) | None => self.act(create),
+        }
     }
 
     fn desired(

@@ -215,6 +215,7 @@ pub(super) fn number_of_why(why: &Why) -> i64 {
             Why::DeletesWait => 18,
             Why::EnabledSince => 19,
             Why::NameKept { .. } => 17,
+            Why::NoMember => 20,
         }
 }
 
@@ -231,7 +232,8 @@ pub(super) fn pack_why(state: &State, why: &Why) -> rusqlite::Result<Vec<u8>> {
         | Why::NeverDisabled
         | Why::NotCreatedHere
         | Why::DeletesWait
-        | Why::EnabledSince => {}
+        | Why::EnabledSince
+        | Why::NoMember => {}
         Why::Ambiguous { key, targets } => {
             writer.keys(std::slice::from_ref(key))?;
             writer.count(targets.len());
@@ -322,6 +324,7 @@ pub(super) fn unpack_why(state: &State, number: i64, bytes: &[u8]) -> rusqlite::
         16 => Why::NotCreatedHere,
         18 => Why::DeletesWait,
         19 => Why::EnabledSince,
+        20 => Why::NoMember,
         12 => Why::LookupFailed(reader.unpacker.text()?),
         13 => {
             let number = reader.unpacker.number()?.cast_signed();
