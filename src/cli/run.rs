@@ -28,6 +28,17 @@ pub(super) async fn run(output: Output, file: Option<&Path>) -> anyhow::Result<E
             "the service runs on Linux and macOS only: on this system, run entrain sync with a scheduled task, or use WSL 2 or a container"
         );
     }
+    // Where each source signs in a user, no cycle could run.
+    let personal = config.sources.iter().map(|source| {
+        let key = source.credential.personal()?;
+        Some(source.key(key))
+    });
+    if let Some([key, ..]) = personal.collect::<Option<Vec<String>>>().as_deref() {
+        bail!(
+            "{key} signs in a user, and works only for the commands plan, test and import: use client_secret, \
+             client_certificate, federated_token_file or managed_identity for sync and run"
+        );
+    }
     // Held until the end: no other process may run cycles on this state meanwhile.
     let lock = Arc::new(Lock::acquire(&config.state.path, "run")?);
     let store = Arc::new(Store::open(&config.state)?);

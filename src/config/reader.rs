@@ -267,7 +267,13 @@ pub(super) fn secret_with(
 ) -> Option<(Typed<Secret>, Table)> {
     let remedy = keys::WHERE_SECRETS_ARE;
     let Value::Dict(_, members) = value else {
-        log.problem(place.problem("a secret cannot be written in the configuration", remedy));
+        let words = match value {
+            Value::Array(_, items) if !items.is_empty() => {
+                "one secret is expected here, not a list"
+            }
+            _ => "a secret cannot be written in the configuration",
+        };
+        log.problem(place.problem(words, remedy));
         return None;
     };
     let table = Table::new(members, place.clone(), section).prefer_overriding(SECRET_KEYS);

@@ -60,8 +60,10 @@ pub(super) enum Purpose {
     Key,
     /// The token of the status page, or the secret of a proxy in front of it.
     Page,
-    /// A certificate, which everyone may read.
+    /// A certificate, which everyone may read, or a token that the platform keeps there.
     Public,
+    /// No text, such as a PKCS#12 file.
+    Bytes,
     Other,
 }
 
@@ -201,6 +203,7 @@ impl Secret {
             Purpose::Key => self.read_key().map(|_| false),
             Purpose::Page => self.read_page_token().map(|_| false),
             Purpose::Public | Purpose::Other => self.read().map(|_| false),
+            Purpose::Bytes => self.read_bytes().map(|_| false),
         };
         let error = match read {
             Ok(false) => return None,
@@ -221,14 +224,20 @@ impl Secret {
                 "correct the file: it must hold the secret and nothing else"
             }
             SecretError::Short { .. } => "write a longer secret into the file",
+            SecretError::FileEmpty(_) if purpose == Purpose::Public => {
+                "write its content before the job runs"
+            }
             SecretError::FileEmpty(_) => "write the secret into the file before the job runs",
             SecretError::VariableMissing(_)
             | SecretError::VariableNotText(_)
             | SecretError::VariableEmpty(_)
             | SecretError::File { .. }
-            | SecretError::NoCredentialsDirectory(_) => {
-                "create it with the secret before the job runs"
-            }
+            | SecretError::NoCredentialsDirectory(_) => match purpose {
+                Purpose::Public => "create it before the job runs",
+                Purpose::Token | Purpose::Key | Purpose::Page | Purpose::Bytes | Purpose::Other => {
+                    "create it with the secret before the job runs"
+                }
+            },
         };
         Some((message, remedy.to_owned()))
     }

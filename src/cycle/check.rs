@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::NaiveDate;
+
 use super::Agent;
 use super::Error;
 use super::capabilities;
@@ -23,7 +25,7 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
     let mut checks = Vec::new();
     let mut remarks = Vec::new();
     for source in agent.config.sources_of(job) {
-        let before = checks.len();
+        let before = (checks.len(), remarks.len());
         match agent.sources.one(&source.name) {
             Some(Ok(tenant)) => {
                 if let Some(graph) = tenant.graph.tenant() {
@@ -31,7 +33,9 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
                     let (tried, more) = graph.test(&job.application, &wanted, &of_all).await;
                     checks.extend(tried);
                     remarks.extend(more);
-                    checks.extend(test_expiry(agent, tenant.source(), graph).await);
+                    let (valid, ending) = test_expiry(agent, tenant.source(), graph).await;
+                    checks.extend(valid);
+                    remarks.extend(ending);
                     checks.extend(test_names(tenant, graph, job).await);
                 }
             }
@@ -39,18 +43,22 @@ pub(super) async fn test(agent: &Agent, job: &config::Job) -> (Vec<Check>, Vec<F
             None => {}
         }
         if job.sources.len() > 1 {
-            for check in &mut checks[before..] {
-                let name = format!("source {}:", source.name);
+            let name = format!("source {}:", source.name);
+            for check in &mut checks[before.0..] {
                 check.what = check.what.replacen("source:", &name, 1);
+            }
+            for remark in &mut remarks[before.1..] {
+                remark.words = remark.words.replacen("source:", &name, 1);
             }
         }
     }
     let today = (agent.now)().date_naive();
-    let expiries = expiry::of_target(job).into_iter();
-    checks.extend(expiries.map(|(key, day)| Check {
-        what: format!("target: {key}"),
-        outcome: Ok(report::expires(day, today)),
-    }));
+    for (key, day) in expiry::of_target(job) {
+        match of_expiry(format!("target: {key}"), day, today) {
+            Ok(valid) => checks.push(valid),
+            Err(ending) => remarks.push(ending),
+        }
+    }
     let look_up = test_target(agent, job).await;
     let answers = look_up.is_ok();
     checks.push(Check {
@@ -276,18 +284,38 @@ fn as_shown(remark: &Remark) -> Failed {
     }
 }
 
-/// When the secret or certificate of the source expires, as far as it is known.
-async fn test_expiry(agent: &Agent, source: &config::Source, graph: &graph::Client) -> Vec<Check> {
+/// When the secret or certificate of the source expires, as far as it is known; those that do so soon apart.
+async fn test_expiry(
+    agent: &Agent,
+    source: &config::Source,
+    graph: &graph::Client,
+) -> (Vec<Check>, Vec<Failed>) {
     let today = (agent.now)().date_naive();
-    let expiries = graph.expiries(source).await;
-    let expiries = expiries.into_iter();
+    let (mut valid, mut ending) = (Vec::new(), Vec::new());
     let section = source.key("");
-    expiries
-        .map(|graph::Expiry { key, day }| Check {
-            what: format!("source: {}", key.strip_prefix(&section).unwrap_or(&key)),
-            outcome: Ok(report::expires(day, today)),
-        })
-        .collect()
+    for graph::Expiry { key, day } in graph.expiries(source).await {
+        let what = format!("source: {}", key.strip_prefix(&section).unwrap_or(&key));
+        match of_expiry(what, day, today) {
+            Ok(check) => valid.push(check),
+            Err(failed) => ending.push(failed),
+        }
+    }
+    (valid, ending)
+}
+
+/// A check, or a remark where a secret or certificate expired or expires soon.
+fn of_expiry(what: String, day: NaiveDate, today: NaiveDate) -> Result<Check, Failed> {
+    let when = report::expiry(day, today);
+    if report::expires_soon(day, today) {
+        return Err(Failed {
+            words: format!("{what} {when}"),
+            remedy: Some(report::EXPIRY_REMEDY.to_owned()),
+        });
+    }
+    Ok(Check {
+        what,
+        outcome: Ok(when),
+    })
 }
 
 /// Whether each name in the job's scope means one object: a check for each that does not, and one for

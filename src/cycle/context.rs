@@ -263,6 +263,7 @@ impl Agent {
         let times = (self.stop.clone(), self.now);
         let issuer = self.issuers.of(job, &self.config, times)?;
         let (access, remarks) = scim::Access::read(&job.target.access, issuer)?;
+        let access = access.at((self.now)());
         for words in remarks {
             tracing::warn!(job = %name, "{words}");
         }

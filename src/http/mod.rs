@@ -3,6 +3,7 @@
 //!
 //! Build a client ([`build`]), wrap it in a [`Channel`], and [`Channel::send`] through that.
 
+mod certificate;
 mod client;
 mod gate;
 mod grant;
@@ -16,6 +17,7 @@ mod redact;
 mod retry;
 mod send;
 
+pub(crate) use certificate::unusable as unusable_certificate;
 pub(crate) use client::{BuildError, Settings, UrlError, build, check_url, is_loopback};
 pub(crate) use gate::Gate;
 pub(crate) use grant::{Grant, Grantor, Grants};

@@ -114,7 +114,12 @@ fn push_part(kept: &mut String, part: &str) -> After {
     {
         kept.push_str(&part[..=name.len()]);
         if value.trim_matches(['"', '\'']).is_empty() {
-            return After::Name;
+            // "POST /token:" is the path of a request.
+            return if name.starts_with('/') {
+                After::Nothing
+            } else {
+                After::Name
+            };
         }
         let scheme = value.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         if SCHEMES

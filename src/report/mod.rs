@@ -45,8 +45,8 @@ pub(crate) use command::{argument, command, name_configuration};
 pub(crate) use entry::{Line, lines, phrase};
 pub(crate) use refusal::predicted;
 pub(crate) use sentence::{
-    clean_lines, clocks_differ, doubts, expires, expires_soon, misnamed, misnamed_remedy,
-    not_planned,
+    EXPIRY_REMEDY, clean_lines, clocks_differ, doubts, expires, expires_soon, expiry, misnamed,
+    misnamed_remedy, not_planned,
 };
 pub(crate) use view::{
     About, Against, CycleReport, Entries, Folded, JobStatus, Names, Order, Part, PlanRow, PlanView,

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::error::Error;
 use super::issued::Issuer;
 use crate::config::{self, SecretError, SignIn};
-use crate::http::pkcs12;
+use crate::http::{self, pkcs12};
 
 /// Whom a target takes the sender for. It is read again where it is refused, or the next of several is used.
 pub(crate) struct Access {
@@ -23,6 +24,8 @@ pub(crate) struct Access {
     verified: Mutex<Option<String>>,
     /// The client certificate with its key in PEM form, or why it cannot be used.
     certificate: Option<Result<String, String>>,
+    /// Why it cannot be used now.
+    unusable: Option<String>,
 }
 
 struct Held {
@@ -120,7 +123,16 @@ impl Access {
             began: None,
             verified: Mutex::default(),
             certificate: None,
+            unusable: None,
         }
+    }
+
+    /// Looks into the client certificate before a connection is made with it.
+    pub(crate) fn at(mut self, now: DateTime<Utc>) -> Self {
+        if let Some(Ok(pem)) = &self.certificate {
+            self.unusable = http::unusable_certificate(pem, now);
+        }
+        self
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -171,6 +183,9 @@ impl Access {
 
     /// The client certificate with its key, in PEM form.
     pub(super) fn certificate(&self) -> Result<Option<&str>, Error> {
+        if let Some(why) = self.unusable.clone() {
+            return Err(Error::ClientCertificate { why });
+        }
         match &self.certificate {
             Some(Ok(pem)) => Ok(Some(pem)),
             Some(Err(why)) => Err(Error::ClientCertificate { why: why.clone() }),

@@ -296,11 +296,11 @@ async fn the_token_of_a_person_is_for_tries_alone() {
              https://graph.microsoft.com"
         )
     );
-    let run = run_with(&rig, &["sync"], &variables).await.expect(1);
-    assert!(
-        run.err.contains("source.azure_cli signs in a user"),
-        "{run:?}"
-    );
+    for command in ["sync", "run"] {
+        let run = run_with(&rig, &[command], &variables).await.expect(1);
+        let words = "source.azure_cli signs in a user";
+        assert!(run.err.contains(words), "{run:?}");
+    }
     assert_eq!(rig.sandbox.target.writes(), 0);
 
     fs::write(

@@ -132,10 +132,20 @@ async fn a_client_certificate_is_shown_in_either_form_and_refused_where_it_is_un
             "client_certificate = {{ pkcs12 = {{ file = \"client.p12\" }}, password = {{ file = \"{password}\" }} }}"
         )
     };
+    let (fits_not, alone) = (
+        pem("client").replace("client.key", "stranger.key"),
+        "client_certificate = { certificate = { file = \"client.pem\" } }".to_owned(),
+    );
     let mut before = String::new();
     for (line, code, expected) in [
         (pem("client"), 0, "answered with an empty list"),
         (p12("p12-password"), 0, "answered with an empty list"),
+        (
+            fits_not,
+            1,
+            "the private key does not belong to the certificate",
+        ),
+        (alone, 1, "there is no private key with the certificate"),
         (pem("stranger"), 1, "no connection"),
         (String::new(), 1, "no connection"),
         (

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 
-use super::{guid, secret};
+use super::{guid, secret, secret_for};
 use crate::config::credential::{Certificate, Credential, Identity, Proof, Secret};
 use crate::config::document::Place;
 use crate::config::file::{self, Credential as Typed};
 use crate::config::problem::Log;
 use crate::config::reader;
-use crate::config::secret::environment;
+use crate::config::secret::{Purpose, environment};
 
 /// What the webhook of Azure workload identity puts into the environment of a pod.
 pub(super) const CLIENT_ID: &str = "AZURE_CLIENT_ID";
@@ -99,7 +99,12 @@ fn proofs(
             .map(|one| certificate(one, folder, log).map(Proof::Certificate))
             .collect(),
         Typed::FederatedTokenFile(file) => {
-            vec![Some(Proof::FederatedToken(folder.join(&file.value)))]
+            let path = folder.join(&file.value);
+            if let Some((message, remedy)) = Secret::File(path.clone()).file_fault(Purpose::Public)
+            {
+                log.warning(file.place.problem(message, remedy));
+            }
+            vec![Some(Proof::FederatedToken(path))]
         }
         _ => return None,
     };
@@ -181,18 +186,19 @@ pub(super) fn certificate(
         } => {
             let private_key = optional(private_key, log)?;
             // A certificate alone is no secret.
-            let certificate = if private_key.is_some() {
-                certificate.value.in_folder(folder)
+            let purpose = if private_key.is_some() {
+                Purpose::Public
             } else {
-                secret(Some(certificate), folder, log)?
+                Purpose::Other
             };
+            let certificate = secret_for(purpose, Some(certificate), folder, log)?;
             Certificate::Pem {
                 certificate,
                 private_key,
             }
         }
         file::Certificate::Pkcs12 { file, password } => Certificate::Pkcs12 {
-            file: file.value.in_folder(folder),
+            file: secret_for(Purpose::Bytes, Some(file), folder, log)?,
             password: optional(password, log)?,
         },
     })

@@ -390,17 +390,27 @@ pub(crate) fn strangers(strangers: &Strangers) -> String {
 
 /// When a secret or certificate expires, and what to do where that is soon.
 pub(crate) fn expires(day: NaiveDate, today: NaiveDate) -> String {
-    let remedy = "replace it; in the meantime, list both in the configuration";
+    let when = expiry(day, today);
+    if expires_soon(day, today) {
+        format!("{when}: {EXPIRY_REMEDY}")
+    } else {
+        when
+    }
+}
+
+/// When a secret or certificate expires.
+pub(crate) fn expiry(day: NaiveDate, today: NaiveDate) -> String {
     match (day - today).num_days() {
-        ..0 => format!("expired on {day}: {remedy}"),
-        0 => format!("expires today: {remedy}"),
-        days @ 1..=EXPIRES_SOON => {
-            let plural = if days == 1 { "" } else { "s" };
-            format!("expires on {day}, in {days} day{plural}: {remedy}")
-        }
+        ..0 => format!("expired on {day}"),
+        0 => "expires today".to_owned(),
+        1 => format!("expires on {day}, in 1 day"),
         days => format!("expires on {day}, in {days} days"),
     }
 }
+
+/// What to do about it.
+pub(crate) const EXPIRY_REMEDY: &str =
+    "replace it; in the meantime, list both in the configuration";
 
 /// Whether it is time to warn of it.
 pub(crate) fn expires_soon(day: NaiveDate, today: NaiveDate) -> bool {
