@@ -40,7 +40,7 @@ pub(crate) enum Wish {
 pub(crate) struct Cost {
     /// From the beginning.
     pub(crate) first: u64,
-    /// In a later cycle in which little changed.
+    /// In a later cycle: what recent ones took, or the least before the first one.
     pub(crate) later: u64,
 }
 
@@ -55,6 +55,41 @@ pub(crate) struct Choice {
     pub(crate) scope: Option<Count>,
     /// When the objects of the tenant were counted; `None`: the state knows them all.
     pub(crate) counted: Option<DateTime<Utc>>,
+    pub(crate) recent: Recent,
+}
+
+/// How many requests the last readings of what changed in the whole tenant took, the newest last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Recent(Vec<u64>);
+
+impl Recent {
+    const MOST: usize = 5;
+
+    pub(crate) fn new(requests: impl IntoIterator<Item = u64>) -> Self {
+        let mut recent = Self::default();
+        for requests in requests {
+            recent.add(requests);
+        }
+        recent
+    }
+
+    pub(crate) fn add(&mut self, requests: u64) {
+        self.0.push(requests);
+        let excess = self.0.len().saturating_sub(Self::MOST);
+        self.0.drain(..excess);
+    }
+
+    pub(crate) fn get(&self) -> &[u64] {
+        &self.0
+    }
+
+    /// What the next one is expected to take: the median, so that one day of many changes does not count.
+    fn usual(&self) -> u64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable();
+        let middle = sorted.len().saturating_sub(1) / 2;
+        sorted.get(middle).copied().unwrap_or(LEAST).max(LEAST)
+    }
 }
 
 /// How a source is read.
@@ -73,7 +108,7 @@ impl Choice {
     /// What a way costs, as far as that is known.
     pub(crate) fn cost(&self, strategy: Strategy) -> Option<Cost> {
         match strategy {
-            Strategy::Whole => self.tenant.map(whole),
+            Strategy::Whole => self.tenant.map(|tenant| whole(tenant, &self.recent)),
             Strategy::InScope => self.scope.map(in_scope),
         }
     }
@@ -88,13 +123,15 @@ const IDS: u64 = 50;
 const READINGS: u64 = 36;
 /// A tenant that is read by fewer requests is read whole.
 const FEW_PAGES: u64 = 10;
+/// What a reading of the whole tenant takes at least: a page of users and one of groups.
+const LEAST: u64 = 2;
 
-pub(crate) fn whole(tenant: Count) -> Cost {
+fn whole(tenant: Count, recent: &Recent) -> Cost {
     let users = tenant.users.div_ceil(USERS_PER_PAGE).max(1);
     let groups = tenant.groups.div_ceil(GROUPS_PER_PAGE).max(1);
     Cost {
         first: users + groups,
-        later: 2,
+        later: recent.usual(),
     }
 }
 
@@ -117,12 +154,18 @@ pub(crate) struct Situation {
     pub(crate) tenant: Option<Count>,
     pub(crate) scope: Option<Count>,
     pub(crate) counted: Option<DateTime<Utc>>,
+    pub(crate) recent: Recent,
 }
 
 impl Situation {
+    fn whole(&self, tenant: Count) -> Cost {
+        whole(tenant, &self.recent)
+    }
+
     /// As many objects in scope as can matter to the choice: with more of them the whole tenant is read.
     pub(crate) fn most_in_scope(&self) -> u64 {
-        let whole = self.tenant.map(whole).unwrap_or_default();
+        let whole = self.tenant.map(|tenant| self.whole(tenant));
+        let whole = whole.unwrap_or_default();
         let first = match self.known {
             Some(Strategy::Whole) => 0,
             Some(Strategy::InScope) | None => whole.first,
@@ -140,7 +183,7 @@ impl Situation {
         self.forced.is_none()
             && match self.wish {
                 Wish::Auto => match self.tenant {
-                    Some(tenant) => whole(tenant).first >= FEW_PAGES,
+                    Some(tenant) => self.whole(tenant).first >= FEW_PAGES,
                     None => self.known == Some(Strategy::InScope),
                 },
                 Wish::Always(strategy) => strategy == Strategy::InScope,
@@ -156,6 +199,7 @@ impl Situation {
             tenant: self.tenant,
             scope: self.scope.filter(|scope| scope.total() <= most),
             counted: self.counted,
+            recent: self.recent.clone(),
         }
     }
 
@@ -173,7 +217,7 @@ impl Situation {
             let known = self.known.unwrap_or(Strategy::Whole);
             return (known, "the size of the tenant is not known".to_owned());
         };
-        let whole = whole(tenant);
+        let whole = self.whole(tenant);
         if whole.first < FEW_PAGES {
             return (
                 Strategy::Whole,
@@ -314,6 +358,44 @@ mod tests {
         assert_eq!(of(None).choose().strategy, Strategy::Whole);
         let known = Some(Strategy::InScope);
         assert_eq!(of(known).choose().strategy, Strategy::InScope);
+    }
+
+    #[test]
+    fn what_recent_readings_took_counts() {
+        let choose = |recent: &[u64]| {
+            let situation = Situation {
+                known: Some(Strategy::Whole),
+                tenant: Some(LARGE),
+                scope: Some(count(300, 0)),
+                recent: Recent::new(recent.iter().copied()),
+                ..Situation::default()
+            };
+            situation.choose()
+        };
+        assert_eq!(choose(&[]).strategy, Strategy::Whole);
+        assert_eq!(choose(&[2, 2, 2, 2, 2]).strategy, Strategy::Whole);
+        // One day of many changes is no reason; many days are.
+        assert_eq!(choose(&[2, 2, 500, 2, 2]).strategy, Strategy::Whole);
+        let churning = choose(&[18, 20, 19, 2, 20]);
+        assert_eq!(churning.strategy, Strategy::InScope, "{}", churning.why);
+        let cost = |first, later| Some(Cost { first, later });
+        assert_eq!(churning.cost(Strategy::Whole), cost(510, 19));
+        assert_eq!(
+            churning.why,
+            "over a day, whole takes 684 requests and in_scope 222"
+        );
+    }
+
+    #[test]
+    fn only_the_last_readings_count() {
+        let mut recent = Recent::new([500, 500, 500]);
+        for _ in 0..4 {
+            recent.add(3);
+        }
+        assert_eq!(recent.get(), [500, 3, 3, 3, 3]);
+        assert_eq!(recent.usual(), 3);
+        assert_eq!(Recent::new([1]).usual(), 2);
+        assert_eq!(Recent::new([90, 4]).usual(), 4);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! checked in one place. A token that is refused is replaced once.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,8 @@ pub(crate) struct Client {
     root: Arc<Url>,
     /// What Graph's clock showed last, and when.
     date: Arc<Mutex<Option<Dated>>>,
+    /// Whether the tenant refused a delta query, as tenants of its kind do.
+    has_no_delta: Arc<AtomicBool>,
     stop: CancellationToken,
 }
 
@@ -108,6 +111,7 @@ impl Client {
             tokens,
             root: Arc::new(root),
             date: Arc::default(),
+            has_no_delta: Arc::default(),
             stop,
         })
     }
@@ -148,6 +152,15 @@ impl Client {
         self.channel.may_wait(length)
     }
 
+    pub(super) fn note_delta_refused(&self) {
+        self.has_no_delta.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the tenant refused a delta query, as tenants of its kind do.
+    pub(crate) fn has_no_delta(&self) -> bool {
+        self.has_no_delta.load(Ordering::Relaxed)
+    }
+
     pub(super) fn tokens(&self) -> &Tokens {
         &self.tokens
     }
@@ -166,6 +179,10 @@ impl Client {
             let Some(values) = page.value else {
                 return Err(no_page(answer, "it has no value"));
             };
+            // Before anything of the page is stored: a link that is not followed would be tried in each later cycle.
+            for link in [&page.next_link, &page.delta_link].into_iter().flatten() {
+                http::follow(&self.root, link).map_err(Error::Link)?;
+            }
             Ok(Paged {
                 request: words(&answer.exchange),
                 values,

@@ -19,6 +19,9 @@ use super::permissions::{self, Wanted};
 use super::remedy::permission_for;
 use super::wire;
 
+const NO_DELTA: &str =
+    "this kind of tenant does not support delta queries: each reading lists them all";
+
 /// What trying gave.
 #[derive(Default)]
 struct Tried<'a> {
@@ -92,9 +95,18 @@ impl Client {
             ("users", ObjectKind::User, users),
             ("groups", ObjectKind::Group, groups),
         ] {
-            let outcome = self.try_delta(kind, select).await;
-            let words = || format!("delta with {} properties is permitted", select.len());
-            tried.add(what, outcome.map(|()| words()));
+            let outcome = match self.try_delta(kind, select).await {
+                Ok(()) => Ok(format!(
+                    "delta with {} properties is permitted",
+                    select.len()
+                )),
+                Err(error) if error.is_delta_refused() => {
+                    let listed = self.try_list(kind, select).await;
+                    listed.map(|()| NO_DELTA.to_owned())
+                }
+                Err(error) => Err(error),
+            };
+            tried.add(what, outcome);
         }
         if !custom_security_attributes.is_empty() {
             let read = self.fetch_custom_security_attributes(custom_security_attributes);

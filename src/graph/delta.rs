@@ -57,7 +57,12 @@ pub(crate) enum Link {
 }
 
 impl Client {
-    pub(crate) async fn fetch_page(&self, kind: ObjectKind, at: At<'_>) -> Result<Page, Error> {
+    /// One page of a delta query.
+    pub(super) async fn fetch_delta_page(
+        &self,
+        kind: ObjectKind,
+        at: At<'_>,
+    ) -> Result<Page, Error> {
         let paged = match at {
             At::Beginning { select } => {
                 let names = with_id(select);
@@ -107,7 +112,7 @@ fn any_of(ids: &[SourceId]) -> String {
     ids.collect::<Vec<String>>().join(" or ")
 }
 
-fn with_id(select: &[String]) -> Vec<&str> {
+pub(super) fn with_id(select: &[String]) -> Vec<&str> {
     let mut names = vec!["id"];
     for name in select {
         if !names.contains(&name.as_str()) {
@@ -145,6 +150,15 @@ fn page(kind: ObjectKind, paged: Paged<wire::Entry>) -> Result<Page, Error> {
 pub(super) fn change(kind: ObjectKind, entry: wire::Entry) -> Result<SourceChange, Error> {
     if is_unreadable(kind, &entry) {
         return Err(Error::Unreadable { kind, id: entry.id });
+    }
+    if let Some((property, expected)) = misfit(&entry) {
+        let id = entry.id;
+        return Err(Error::WrongType {
+            kind,
+            id,
+            property,
+            expected,
+        });
     }
     let wire::Entry {
         id,
@@ -214,6 +228,19 @@ fn is_unreadable(kind: ObjectKind, entry: &wire::Entry) -> bool {
         && entry.members.is_none()
         && entry.properties.iter().all(|(_, json)| json.is_null())
         && names.any(|name| never_null.contains(&name))
+}
+
+/// A property of the wrong type, among those on which it depends who has access and which account is whose.
+fn misfit(entry: &wire::Entry) -> Option<(&'static str, &'static str)> {
+    const TEXTS: &[&str] = &["userPrincipalName", "displayName", "mail", "mailNickname"];
+    const BOOLEANS: &[&str] = &["accountEnabled", "securityEnabled"];
+    let known = |names: &[&'static str], name: &str| names.iter().copied().find(|one| *one == name);
+    entry.properties.iter().find_map(|(name, json)| {
+        let text = known(TEXTS, name).filter(|_| !(json.is_string() || json.is_null()));
+        let boolean = known(BOOLEANS, name).filter(|_| !(json.is_boolean() || json.is_null()));
+        text.map(|name| (name, "text"))
+            .or(boolean.map(|name| (name, "a Boolean")))
+    })
 }
 
 /// What `manager@delta` says.
@@ -407,6 +434,30 @@ mod tests {
             None
         );
         assert!(user(r#"{"id":"1"}"#).attributes.is_empty());
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_named() {
+        for (kind, json, words) in [
+            (
+                ObjectKind::User,
+                r#"{"id":"1","accountEnabled":"false"}"#,
+                "accountEnabled of user 1 is not a Boolean",
+            ),
+            (
+                ObjectKind::User,
+                r#"{"id":"1","userPrincipalName":7}"#,
+                "userPrincipalName of user 1 is not text",
+            ),
+            (
+                ObjectKind::Group,
+                r#"{"id":"1","displayName":["x"]}"#,
+                "displayName of group 1 is not text",
+            ),
+        ] {
+            let error = change_of(kind, json).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     #[test]

@@ -40,8 +40,11 @@ pub(crate) enum Error {
     TokenRefused(Box<TokenRefusal>),
     #[error("no access token, because the sign-in service does not answer")]
     TokenUnanswered(#[source] Box<http::Error>),
-    #[error("no access token: the response of the sign-in service (status {status}) is not valid")]
-    TokenMalformed { status: u16 },
+    #[error("no access token: what {service} answered cannot be used: {why}")]
+    TokenMalformed {
+        service: &'static str,
+        why: &'static str,
+    },
     #[error("{0}")]
     Refused(Box<Refusal>),
     #[error("Microsoft Graph does not answer")]
@@ -65,6 +68,14 @@ pub(crate) enum Error {
     /// it for an object whose attributes were emptied would empty them in the target.
     #[error("every property of {kind} {id} is null, which happens if a permission is missing")]
     Unreadable { kind: ObjectKind, id: String },
+    /// Taking it as it is could disable or rename an account.
+    #[error("{property} of {kind} {id} is not {expected}")]
+    WrongType {
+        kind: ObjectKind,
+        id: String,
+        property: &'static str,
+        expected: &'static str,
+    },
     #[error("{key} \"{text}\" is not an id such as 8e881353-1735-45af-af21-ee1344582a4d")]
     NotAnId { key: &'static str, text: String },
     #[error("no enterprise application has the {key} \"{text}\"; {hint}")]
@@ -135,6 +146,28 @@ impl Error {
         }
     }
 
+    /// Which stored link is to be given up where an earlier cycle stopped at one, and it does not lead to a page: the
+    /// page's first, and the watermark where that is refused, too.
+    pub(crate) fn leads_nowhere(&self, beginnings: u32) -> Option<Expired> {
+        let is_refused = matches!(self, Self::Link(_))
+            || matches!(self, Self::Refused(refusal) if matches!(refusal.status, 300..=400 | 404 | 405));
+        let is_no_page = matches!(self, Self::NotAPage { .. } | Self::Malformed { .. });
+        match (is_refused, is_no_page, beginnings) {
+            (true, _, 2..) => Some(Expired::Watermark),
+            (true, _, _) | (false, true, 1) => Some(Expired::Page),
+            (false, _, _) => None,
+        }
+    }
+
+    /// Whether the tenant is of a kind that has no delta queries ("Change enumeration is not supported").
+    pub(super) fn is_delta_refused(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(refusal)
+                if refusal.status == 400 && refusal.has_code(&["Request_UnsupportedQuery"])
+        )
+    }
+
     pub(super) fn of_graph(error: http::Error) -> Self {
         match error {
             http::Error::Stopped { .. } => Self::Stopped,
@@ -199,6 +232,16 @@ impl fmt::Display for Refusal {
         write_effort(f, *attempts)?;
         write!(f, ", {:.1} s)", elapsed.as_secs_f64())
     }
+}
+
+/// Who grants tokens, in messages.
+pub(super) const SIGN_IN: &str = "the sign-in service";
+pub(super) const MACHINE: &str = "the managed identity endpoint of this machine";
+pub(super) const AZURE_CLI: &str = "the Azure CLI";
+
+/// A token answer that cannot be used. Nothing of it is quoted.
+pub(super) fn malformed(service: &'static str, why: &'static str) -> Error {
+    Error::TokenMalformed { service, why }
 }
 
 /// The token endpoint said no, in its own words.

@@ -1,7 +1,7 @@
 //! What to do about a failure of the source: the sign-in service's codes in one table, and which
 //! permission a refused read needs.
 
-use super::error::{Error, Refusal};
+use super::error::{AZURE_CLI, Error, MACHINE, Refusal, TokenRefusal};
 use super::permissions::{ADMINISTRATIVE_UNITS, SYNCHRONIZATION};
 use crate::engine::denial::Refuses;
 
@@ -41,7 +41,8 @@ const TOKEN_CODES: &[(&[u64], Treat, &str)] = &[
         &[7_000_218],
         Lasting,
         "the sign-in service received neither a secret nor an assertion: check whether a proxy between \
-         this machine and the sign-in service changes requests",
+         this machine and the sign-in service changes requests; for device_code, permit public client \
+         flows of the app registration",
     ),
     (
         &[700_027, 700_030],
@@ -188,8 +189,13 @@ fn of(error: &Error) -> Option<String> {
         Error::TokenRefused(refusal) => match (row(refusal.code), refusal.code) {
             (Some((_, _, words)), _) => words,
             (None, Some(_)) => "look the code up in Microsoft's list of AADSTS error codes",
-            (None, None) => {
-                "assign a managed identity to this machine; if it has several, select one with client_id"
+            (None, None) => of_bare_refusal(refusal),
+        },
+        Error::TokenMalformed { service, .. } => match *service {
+            AZURE_CLI => "update the Azure CLI",
+            MACHINE => "check what answers at this address of the machine, or sign in another way",
+            _ => {
+                "check source.login_url, and whether a proxy or a sign-in page of the network answers instead"
             }
         },
         Error::Secret { .. } => "correct the key, or store the secret where it refers to",
@@ -229,8 +235,8 @@ fn of(error: &Error) -> Option<String> {
         }
         Error::Url { .. }
         | Error::Setup(_)
-        | Error::TokenMalformed { .. }
         | Error::Unsendable
+        | Error::WrongType { .. }
         | Error::NotAPage { .. }
         | Error::Malformed { .. }
         | Error::Link(_)
@@ -240,6 +246,21 @@ fn of(error: &Error) -> Option<String> {
         | Error::Stopped => return None,
     };
     Some(words.to_owned())
+}
+
+/// Of an answer without a code of Microsoft Entra.
+fn of_bare_refusal(refusal: &TokenRefusal) -> &'static str {
+    match refusal.status {
+        429 | 500.. => "none needed if it answers again soon: wait and try again",
+        _ if refusal.service == MACHINE => {
+            "assign a managed identity to this machine; if it has several, select one with client_id"
+        }
+        300..400 => "check source.login_url: redirects are not followed, to protect the credential",
+        _ => {
+            "check source.login_url, and whether a proxy between this machine and the sign-in service \
+             answers instead"
+        }
+    }
 }
 
 fn of_refusal(refusal: &Refusal) -> Option<String> {
@@ -260,9 +281,6 @@ fn of_refusal(refusal: &Refusal) -> Option<String> {
                  permissions\", not \"Delegated\") to the app registration and give admin consent; \
                  it takes effect with the next token"
             ));
-        }
-        400 if is_delta && refusal.has_code(&["Request_UnsupportedQuery"]) => {
-            "this kind of tenant (External ID, B2C) does not support delta queries and cannot be a source"
         }
         400 if is_delta => {
             "if the message names properties, remove the mappings and scoping filters that read them"

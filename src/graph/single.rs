@@ -171,6 +171,16 @@ impl Client {
         Ok(members.collect())
     }
 
+    /// The same with what each member is.
+    pub(super) async fn typed_members_of(
+        &self,
+        groups: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, Vec<wire::Reference>>, Error> {
+        let path = |id: &SourceId| format!("/groups/{id}/members?$select=id&$top=999");
+        let (lists, _) = self.lists(groups, path).await?;
+        Ok(lists)
+    }
+
     /// The app roles that each of these holds in an application, by itself or by a group. `None`: the
     /// permission is missing, which is Directory.Read.All.
     pub(crate) async fn roles_of(
@@ -344,7 +354,7 @@ impl Client {
     }
 }
 
-fn manager(found: &wire::Named) -> Option<SourceId> {
+pub(super) fn manager(found: &wire::Named) -> Option<SourceId> {
     (found.kind() == Some(ObjectKind::User)).then(|| source_id(&found.id))
 }
 

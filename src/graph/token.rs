@@ -17,7 +17,7 @@ use crate::http::{self, Answer, Channel, Expect, Grant, Grantor, Grants, Idempot
 use crate::metrics::Side;
 
 use super::credential::{Credential, DeviceCode, Endpoint, Fields, Kind, Proof, azure_cli};
-use super::error::{Error, TokenRefusal};
+use super::error::{AZURE_CLI, Error, MACHINE, SIGN_IN, TokenRefusal, malformed};
 use super::{remedy, wire};
 
 /// For one answer of the sign-in service.
@@ -157,7 +157,7 @@ impl Tokens {
         if answer.status != 200 {
             return Err(refusal(&answer, answer.exchange.attempts, &http::redact).into());
         }
-        let malformed = || Error::TokenMalformed { status: 200 };
+        let malformed = || malformed(SIGN_IN, "it does not name the tenant");
         let known: wire::Discovery = wire::read(&answer.body).map_err(|_| malformed())?;
         let issuer = Url::parse(&known.issuer).map_err(|_| malformed())?;
         let mut segments = issuer.path_segments().into_iter().flatten();
@@ -275,9 +275,17 @@ impl Shared {
             Kind::ManagedIdentity(_) => {
                 let machine = self.machine.as_ref();
                 let machine = machine.expect("it was made with the credential");
-                granted(&machine.ask(resource, repeat).await?.body, asked, now)
+                granted(
+                    MACHINE,
+                    &machine.ask(resource, repeat).await?.body,
+                    asked,
+                    now,
+                )
             }
-            Kind::AzureCli => granted(&azure_cli(&self.tenant_id, resource).await?, asked, now),
+            Kind::AzureCli => {
+                let answer = azure_cli(&self.tenant_id, resource).await?;
+                granted(AZURE_CLI, &answer, asked, now)
+            }
             Kind::DeviceCode { client_id } => {
                 let device = DeviceCode {
                     channel: &self.channel,
@@ -288,7 +296,7 @@ impl Shared {
                 };
                 let answer = device.ask().await?;
                 if answer.status == 200 {
-                    return granted(&answer.body, asked, now);
+                    return granted(SIGN_IN, &answer.body, asked, now);
                 }
                 Err(refusal(&answer, answer.exchange.attempts, &http::redact).into())
             }
@@ -346,7 +354,7 @@ impl Shared {
             let answer = self.send(client_id, &fields, repeat, claims).await?;
             attempts += answer.exchange.attempts;
             if answer.status == 200 {
-                return granted(&answer.body, asked, now);
+                return granted(SIGN_IN, &answer.body, asked, now);
             }
             let refusal = refusal(&answer, attempts, &|words| fields.redact(words));
             // Temporary trouble that comes with a status of 4xx, which `http` does not repeat.
@@ -405,7 +413,7 @@ fn refusal(answer: &Answer, attempts: u32, redact: &dyn Fn(&str) -> String) -> T
         .or(error.as_deref())
         .map(redact);
     TokenRefusal {
-        service: "the sign-in service",
+        service: SIGN_IN,
         status: answer.status,
         code: error_codes.and_then(|codes| codes.first().copied()),
         words,
@@ -415,18 +423,30 @@ fn refusal(answer: &Answer, attempts: u32, redact: &dyn Fn(&str) -> String) -> T
     }
 }
 
-fn granted(body: &[u8], asked: Instant, now: DateTime<Utc>) -> Result<Grant, Error> {
-    let malformed = || Error::TokenMalformed { status: 200 };
+fn granted(
+    service: &'static str,
+    body: &[u8],
+    asked: Instant,
+    now: DateTime<Utc>,
+) -> Result<Grant, Error> {
+    let malformed = |why| malformed(service, why);
     // The parser's own words could quote the token.
-    let granted: wire::TokenAnswer = wire::read(body).map_err(|_| malformed())?;
-    let lifetime = granted
-        .expires_in(now)
-        .map(Duration::from_secs)
-        .ok_or_else(malformed)?;
-    if granted.access_token.is_empty() {
-        return Err(malformed());
+    let granted: wire::TokenAnswer = wire::read(body).map_err(|error| {
+        malformed(if error.is_data() {
+            "it holds no access token"
+        } else if body.trim_ascii_start().starts_with(b"<") {
+            "it is an HTML page"
+        } else {
+            "it is not JSON"
+        })
+    })?;
+    let lifetime = granted.expires_in(now).map(Duration::from_secs);
+    let lifetime = lifetime.ok_or_else(|| malformed("it does not say when the token expires"))?;
+    let token = granted.access_token;
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(malformed("the token is empty or cannot stand in a header"));
     }
-    Grant::new(granted.access_token, asked, lifetime).ok_or_else(malformed)
+    Grant::new(token, asked, lifetime).ok_or_else(|| malformed("its time cannot be counted"))
 }
 
 /// A description ends with trace and correlation ids, behind a line break or only behind a space.

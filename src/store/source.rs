@@ -323,6 +323,29 @@ impl Store {
         })
     }
 
+    /// Lets the next round of a stream be full; the watermark stays until it is finished.
+    pub(crate) fn read_anew(&self, stream: impl Into<Stream>) -> Result<(), Error> {
+        let Stream { source, kind } = stream.into();
+        self.write("read the source from the beginning", |tx| {
+            tx.run(
+                "UPDATE watermarks SET anew = 1 WHERE source = ?1 AND kind = ?2",
+                params![source, kind],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Whether users or groups were read up to this watermark.
+    pub(crate) fn has_watermark(&self, source: SourceNumber, link: &str) -> Result<bool, Error> {
+        self.read("look up the watermark", |state| {
+            state
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM watermarks WHERE source = ?1 AND delta_link = ?2)",
+                )?
+                .query_row(params![source, link], |row| row.get(0))
+        })
+    }
+
     /// Forgets the links of a stream, so that its next round is full. The objects stay known.
     pub(crate) fn forget_watermark(&self, stream: impl Into<Stream>) -> Result<(), Error> {
         let Stream { source, kind } = stream.into();

@@ -11,7 +11,7 @@ use super::wire::Column;
 use super::{Error, Store};
 use crate::engine::model::{JobName, ObjectKind, SourceNumber};
 use crate::engine::plan::Count;
-use crate::engine::strategy::{Choice, SourceReading, Strategy};
+use crate::engine::strategy::{Choice, Recent, SourceReading, Strategy};
 
 const LOOK_UP: &str = "look up what is read of the source";
 const STORE: &str = "store what is read of the source";
@@ -77,6 +77,26 @@ impl Store {
         self.read(LOOK_UP, |state| super::source::present(state, source))
     }
 
+    /// Notes how many requests a reading of what changed in the whole tenant took.
+    pub(crate) fn note_requests(&self, source: SourceNumber, requests: u64) -> Result<(), Error> {
+        let Some(choice) = self.strategy(source)? else {
+            return Ok(());
+        };
+        let mut recent = choice.recent.clone();
+        recent.add(requests);
+        // In a quiet tenant nothing is written.
+        if recent == choice.recent {
+            return Ok(());
+        }
+        self.write(STORE, |tx| {
+            tx.run(
+                "UPDATE strategy SET recent = ?1 WHERE source = ?2",
+                params![joined(&recent), source],
+            )?;
+            Ok(())
+        })
+    }
+
     /// Notes how the source is read from now on. Where that changes, the next reading is one from the beginning, and
     /// what the tenant held by the other way is compared with nothing.
     pub(crate) fn note_strategy(
@@ -97,12 +117,13 @@ impl Store {
                 tenant,
                 scope,
                 counted,
+                recent,
             } = choice;
             tx.run("DELETE FROM strategy WHERE source = ?1", params![source])?;
             tx.run(
                 "INSERT INTO strategy
-                     (in_scope, why, users, groups, scope_users, scope_groups, counted, source)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                     (in_scope, why, users, groups, scope_users, scope_groups, counted, recent, source)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     *strategy == Strategy::InScope,
                     why,
@@ -111,6 +132,7 @@ impl Store {
                     scope.map(|count| Column(count.users)),
                     scope.map(|count| Column(count.groups)),
                     counted.map(Column),
+                    joined(recent),
                     source,
                 ],
             )?;
@@ -166,8 +188,8 @@ fn strategy(state: &State, source: SourceNumber) -> rusqlite::Result<Option<Choi
     };
     state
         .prepare_cached(
-            "SELECT in_scope, why, users, groups, scope_users, scope_groups, counted FROM strategy
-             WHERE source = ?1",
+            "SELECT in_scope, why, users, groups, scope_users, scope_groups, counted, recent
+             FROM strategy WHERE source = ?1",
         )?
         .query_row(params![source], |row| {
             let counted: Option<Column<DateTime<Utc>>> = row.get(6)?;
@@ -181,9 +203,19 @@ fn strategy(state: &State, source: SourceNumber) -> rusqlite::Result<Option<Choi
                 tenant: count(row.get(2)?, row.get(3)?),
                 scope: count(row.get(4)?, row.get(5)?),
                 counted: counted.map(|Column(at)| at),
+                recent: recent(&row.get::<_, String>(7)?),
             })
         })
         .optional()
+}
+
+fn joined(recent: &Recent) -> String {
+    let requests = recent.get().iter().map(u64::to_string);
+    requests.collect::<Vec<_>>().join(" ")
+}
+
+fn recent(joined: &str) -> Recent {
+    Recent::new(joined.split_whitespace().filter_map(|one| one.parse().ok()))
 }
 
 /// Whether only what is in scope is read.

@@ -5,7 +5,7 @@ use std::fs;
 use entrain::sandbox::{Fault, GraphQuirk, Size, Trouble};
 use serde_json::{Value, json};
 
-use crate::cycles::settles;
+use crate::cycles::{settled, settles};
 use crate::rig::{Rig, Run};
 use crate::target::Expected;
 
@@ -211,10 +211,73 @@ async fn test_says_which_setting_is_wrong_in_the_services_own_words() {
     rig.run(&["test"]).await.expect(0);
 
     rig.tenant().enable(GraphQuirk::NoDelta);
-    let failed = failed_checks(&rig).await;
-    tells(&failed, "source", "Request_UnsupportedQuery", "External ID");
+    rig.run(&["test"]).await.expect(0);
     assert_eq!(rig.sandbox.target.writes(), 0);
     assert!(!rig.path("entrain.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_service_that_answers_something_else_is_named_with_what_to_do() {
+    let rig = start().await;
+    for (status, body, words, remedy) in [
+        (
+            200,
+            "<html>Sign in</html>",
+            "an HTML page",
+            "source.login_url",
+        ),
+        (200, "{}", "no access token", "source.login_url"),
+        (
+            200,
+            r#"{"access_token":"a"}"#,
+            "when the token expires",
+            "source.login_url",
+        ),
+        (302, "", "status 302", "redirects are not followed"),
+        (404, "<html>", "status 404", "a proxy"),
+    ] {
+        let traffic = rig.tenant().traffic();
+        traffic.inject(Fault::new("/token", Trouble::body(status, body)).forever());
+        let failed = failed_checks(&rig).await;
+        traffic.clear_faults();
+        tells(&failed, "source", words, remedy);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_leads_nowhere_is_not_followed_in_later_cycles() {
+    let rig = start().await;
+    let mut expected = Expected::default();
+    settles(&rig, &mut expected).await;
+    let graph = rig.sandbox.graph_url();
+    for (number, link) in [
+        "https://graph.example.com/v1.0/users/delta?$skiptoken=x".to_owned(),
+        "http://".to_owned(),
+        format!("{graph}/v1.0/organization"),
+        format!("{graph}/v1.0/nothing"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        rig.joiner(&format!("joiner{number}"));
+        for (path, key) in [
+            ("/users/delta", "@odata.nextLink"),
+            ("/groups/delta", "@odata.nextLink"),
+            ("/users/delta", "@odata.deltaLink"),
+        ] {
+            if link.ends_with("/organization") && key == "@odata.deltaLink" {
+                continue;
+            }
+            let body = json!({ "value": [], key: link }).to_string();
+            let traffic = rig.tenant().traffic();
+            traffic.inject(Fault::new(path, Trouble::body(200, &body)).times(3));
+            let broken = rig.sync().await;
+            traffic.clear_faults();
+            assert!([0, 1].contains(&broken.code), "{link}: {broken:?}");
+            rig.sync().await.expect(0);
+        }
+        settled(&rig, &mut expected).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -88,15 +88,27 @@ async fn fifty_of_ten_thousand_take_five_requests_and_later_two() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_changes_read_either_way_leave_the_target_as_the_tenant_says() {
-    let tenants = (0..8).map(|seed| tokio::spawn(any_changes(seed)));
+    let tenants = (0..8).map(|seed| tokio::spawn(any_changes(seed, None)));
     for tenant in tenants.collect::<Vec<_>>() {
         tenant.await.unwrap();
     }
 }
 
-async fn any_changes(seed: u64) {
+#[tokio::test(flavor = "multi_thread")]
+async fn any_changes_in_a_tenant_without_delta_queries_leave_the_target_as_it_says() {
+    let quirk = Some(GraphQuirk::NoDelta);
+    let tenants = (8..12).map(|seed| tokio::spawn(any_changes(seed, quirk)));
+    for tenant in tenants.collect::<Vec<_>>() {
+        tenant.await.unwrap();
+    }
+}
+
+async fn any_changes(seed: u64, quirk: Option<GraphQuirk>) {
     let mut random = Rng::with_seed(seed);
     let rig = Rig::of(seed, Size::new(60, 12, 120)).await;
+    if let Some(quirk) = quirk {
+        rig.tenant().enable(quirk);
+    }
     rig.configure("[jobs.safety]\nmax_deletions = \"100%\"\nmax_membership_removals = \"100%\"\n");
     few_assigned(rig.tenant(), &mut random);
     rig.tenant().configure(|graph| {
@@ -161,6 +173,63 @@ fn few_assigned(tenant: &TenantHandle, random: &mut Rng) {
     for one in all.iter().skip(few) {
         tenant.unassign(one.principal);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_without_delta_queries_is_read_by_lists() {
+    let rig = start(3_000, 10).await;
+    rig.tenant().enable(GraphQuirk::NoDelta);
+    let people = rig.tenant().user_ids();
+    assign(&rig, &people[..20]);
+    let fans = rig.tenant().add_group("Fans");
+    rig.tenant().add_members(fans, &people[20..25]);
+    rig.tenant().assign(fans, ROLE_USER);
+    let tested = rig.run(&["test"]).await.expect(0);
+    let words = "does not support delta queries";
+    assert!(tested.out.contains(words), "{tested:?}");
+    cycle(&rig, "a list, first").await;
+    let members = || {
+        let group = rig.sandbox.target.find_group_by("displayName", "Fans");
+        let group = group.unwrap()["id"].as_str().unwrap().to_owned();
+        rig.sandbox.target.members(&group).len()
+    };
+    let before = members();
+    let shown = reading(&rig).await;
+    assert_eq!(shown["strategy"], "whole", "{shown}");
+    assert!(shown["why"].as_str().unwrap().contains(words), "{shown}");
+    rig.sandbox.target.traffic().reset();
+    // The refused queries, 4 pages of users, groups with a batch of members, and the assignments.
+    let (later, _) = cycle(&rig, "a list, nothing changed").await;
+    assert!(later <= 10, "{later}");
+    assert_eq!(rig.sandbox.target.traffic().writes(), 0);
+    rig.tenant().enable_user(people[25]);
+    rig.tenant().add_members(fans, &people[25..26]);
+    rig.tenant().soft_delete_user(people[20]);
+    rig.sync().await.expect(0);
+    assert_eq!(members(), before);
+    assert_eq!(reading(&rig).await["strategy"], "whole");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_estimate_of_the_whole_tenant_is_what_recent_cycles_took() {
+    let rig = start(3_000, 10).await;
+    let people = rig.tenant().user_ids();
+    assign(&rig, &people[..150]);
+    rig.reads("whole");
+    cycle(&rig, "first").await;
+    for number in 0..3 {
+        for person in &people {
+            let title = serde_json::json!(format!("title {number}"));
+            rig.tenant().set_property(*person, "jobTitle", title);
+        }
+        cycle(&rig, "all changed").await;
+    }
+    let shown = reading(&rig).await;
+    let later = shown["requests"]["whole"]["later"].as_u64().unwrap();
+    assert!((15..=18).contains(&later), "{shown}");
+    rig.reads("auto");
+    let (_, log) = cycle(&rig, "nothing changed").await;
+    assert!(log.contains("strategy=\"in_scope\""), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -556,8 +556,13 @@ pub(crate) fn differences(tenant: &TenantHandle, target: &View) -> Vec<String> {
         let members = members.map(|(name, _)| name.clone()).collect();
         groups.insert(name.to_owned(), members);
     }
+    // Groups inside groups are compared elsewhere.
+    let people = |all: &BTreeSet<String>| -> BTreeSet<String> {
+        let people = all.iter().filter(|one| !target.groups.contains_key(*one));
+        people.cloned().collect()
+    };
     for (name, members) in &groups {
-        if target.groups.get(name) != Some(members) {
+        if target.groups.get(name).map(people).as_ref() != Some(members) {
             wrong.push(format!(
                 "group {name}: {:?}, but {members:?}",
                 target.groups.get(name)

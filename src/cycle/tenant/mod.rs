@@ -307,7 +307,7 @@ impl Tenant {
             return Ok(together(source, scope));
         }
         let followed = Box::pin(self.follow_both(&wants));
-        let source = self.counted(want, followed).await?;
+        let (source, _) = self.counted(want, followed).await?;
         Ok(together(source, read_scope().await?))
     }
 

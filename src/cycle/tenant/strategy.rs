@@ -13,10 +13,14 @@ use crate::engine::plan::{self, Count};
 use crate::engine::scope;
 use crate::engine::strategy::{Choice, Situation, Strategy, Wish};
 use crate::engine::summary::CycleKind;
+use crate::graph;
 use crate::store::ScopeOf;
 
 /// After this the objects of a tenant that is not read whole are counted again.
 const COUNT_AGAIN: TimeDelta = TimeDelta::days(7);
+
+const NO_DELTA: &str =
+    "the tenant does not support delta queries: each reading lists all users and groups";
 
 /// In so many of the groups of a scope each user is on the average at most, or the groups are too large to be read
 /// by themselves.
@@ -43,11 +47,15 @@ impl Tenant {
         let mut way = Way {
             situation: Situation {
                 wish: self.config.source.read,
-                forced: self.why_whole(wants),
+                forced: self.why_whole(wants)?,
                 known,
                 tenant: before.as_ref().and_then(|choice| choice.tenant),
                 scope: None,
                 counted: before.as_ref().and_then(|choice| choice.counted),
+                recent: before
+                    .as_ref()
+                    .map(|choice| choice.recent.clone())
+                    .unwrap_or_default(),
             },
             before,
             by_scope: false,
@@ -108,8 +116,14 @@ impl Tenant {
                 Ok(true)
             };
             let read = self.follow_shards(wants, most_members, goes_on).await?;
-            if let Some(read) = read {
-                return Ok(read);
+            let has_no_delta = self.graph.tenant().is_some_and(graph::Client::has_no_delta);
+            match read {
+                Some(read) if !has_no_delta => return Ok(read),
+                Some(_) => {
+                    way.situation.forced = Some(NO_DELTA.to_owned());
+                    choice = way.situation.choose();
+                }
+                None => {}
             }
             if choice.strategy == Strategy::InScope {
                 way.situation.scope = Some(Count {
@@ -121,7 +135,11 @@ impl Tenant {
         }
         self.note(&choice)?;
         Self::log(&way, &choice, wants);
-        self.follow_both(wants).await
+        let (reading, requests) = self.follow_both(wants).await?;
+        if let Some(requests) = requests {
+            self.store.note_requests(self.number, requests)?;
+        }
+        Ok(reading)
     }
 
     fn choose(&self, way: &mut Way, scopes: &[ScopeOf]) -> Result<Choice, Error> {
@@ -192,14 +210,18 @@ impl Tenant {
     }
 
     /// Why the whole tenant must be read; `None` where it need not.
-    fn why_whole(&self, wants: &[&Want]) -> Option<String> {
-        if self.graph.tenant().is_none() {
-            return Some("a snapshot is read whole".to_owned());
+    fn why_whole(&self, wants: &[&Want]) -> Result<Option<String>, Error> {
+        let Some(tenant) = self.graph.tenant() else {
+            return Ok(Some("a snapshot is read whole".to_owned()));
+        };
+        if tenant.has_no_delta() || self.store.has_watermark(self.number, graph::LISTED)? {
+            return Ok(Some(NO_DELTA.to_owned()));
         }
-        self.read_for(wants).find_map(|job| {
+        let why = self.read_for(wants).find_map(|job| {
             let why = why_whole(job)?;
             Some(format!("job {}: {why}", job.name))
-        })
+        });
+        Ok(why)
     }
 
     pub(super) fn scopes(&self, wants: &[&Want]) -> Vec<ScopeOf> {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::{Host as UrlHost, Url};
 
 use crate::config::{self, Identity, environment};
-use crate::graph::error::{Error, TokenRefusal};
+use crate::graph::error::{Error, MACHINE, TokenRefusal};
 use crate::graph::wire;
 use crate::http::{self, Answer, Channel, Expect, Idempotency, Record};
 use crate::metrics::Side;
@@ -247,7 +247,7 @@ fn granted(answer: Answer) -> Result<Answer, Error> {
     } = wire::read(&answer.body).unwrap_or_default();
     let words = error_description.or(error);
     Err(Error::TokenRefused(Box::new(TokenRefusal {
-        service: "the managed identity endpoint of this machine",
+        service: MACHINE,
         status: answer.status,
         code: None,
         words: words.map(|words| http::redact(&words)),

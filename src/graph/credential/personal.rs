@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::graph::error::Error;
+use crate::graph::error::{Error, SIGN_IN, malformed};
 use crate::graph::wire;
 use crate::http::{Answer, Channel, Expect, Idempotency};
 
@@ -81,7 +81,7 @@ impl DeviceCode<'_> {
             return Ok(answer);
         }
         let code: wire::DeviceCode =
-            wire::read(&answer.body).map_err(|_| Error::TokenMalformed { status: 200 })?;
+            wire::read(&answer.body).map_err(|_| malformed(SIGN_IN, "it holds no code"))?;
         tracing::warn!("{}", code.instruction());
         let form = [
             ("grant_type", GRANT),

@@ -146,6 +146,7 @@ fn reading_json(choice: &Choice) -> Json {
         tenant,
         scope,
         counted,
+        recent: _,
     } = choice;
     let requests = |strategy| {
         choice.cost(strategy).map(|cost| {

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::*;
 use crate::engine::plan::Count;
-use crate::engine::strategy::{Choice, Strategy};
+use crate::engine::strategy::{Choice, Recent, Strategy};
 use crate::store::{ScopeOf, Shard};
 
 impl World {
@@ -15,6 +15,7 @@ impl World {
             tenant: None,
             scope: None,
             counted: None,
+            recent: Recent::default(),
         };
         let select = |_| SELECT.to_owned();
         self.store

@@ -1,0 +1,2 @@
+-- A tenant in which much changes.
+UPDATE strategy SET recent = '2 19 20' WHERE in_scope = 1;
