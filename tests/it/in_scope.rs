@@ -88,27 +88,15 @@ async fn fifty_of_ten_thousand_take_five_requests_and_later_two() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_changes_read_either_way_leave_the_target_as_the_tenant_says() {
-    let tenants = (0..8).map(|seed| tokio::spawn(any_changes(seed, None)));
+    let tenants = (0..8).map(|seed| tokio::spawn(any_changes(seed)));
     for tenant in tenants.collect::<Vec<_>>() {
         tenant.await.unwrap();
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn any_changes_in_a_tenant_without_delta_queries_leave_the_target_as_it_says() {
-    let quirk = Some(GraphQuirk::NoDelta);
-    let tenants = (8..12).map(|seed| tokio::spawn(any_changes(seed, quirk)));
-    for tenant in tenants.collect::<Vec<_>>() {
-        tenant.await.unwrap();
-    }
-}
-
-async fn any_changes(seed: u64, quirk: Option<GraphQuirk>) {
+async fn any_changes(seed: u64) {
     let mut random = Rng::with_seed(seed);
     let rig = Rig::of(seed, Size::new(60, 12, 120)).await;
-    if let Some(quirk) = quirk {
-        rig.tenant().enable(quirk);
-    }
     rig.configure("[jobs.safety]\nmax_deletions = \"100%\"\nmax_membership_removals = \"100%\"\n");
     few_assigned(rig.tenant(), &mut random);
     rig.tenant().configure(|graph| {
