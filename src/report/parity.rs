@@ -15,7 +15,7 @@ use super::view::{Names, Order, Part, PlanRow, PlanView};
 use crate::engine::job::Job;
 use crate::engine::mapping::{Mapping, Source};
 use crate::engine::model::{Key, ObjectKind, TargetPath, Value};
-use crate::engine::plan::{Action, Change, Count, Operation, Pointer, Skipped, Why, WhyRemoved};
+use crate::engine::plan::{Action, Change, Count, Operation, Skipped, Why, WhyRemoved};
 
 /// Objects that are named of each difference.
 const NAMED: usize = 3;
@@ -50,8 +50,33 @@ struct MappingDifference {
 #[derive(Debug)]
 struct Example {
     label: String,
-    held: Option<Value>,
-    wanted: Option<Value>,
+    held: Option<Side>,
+    wanted: Option<Side>,
+}
+
+/// What the target holds, or this job writes.
+#[derive(Debug)]
+enum Side {
+    Value(Value),
+    /// The name of another object.
+    Object(String),
+}
+
+impl Side {
+    fn text(side: Option<&Self>, names: Names<'_>) -> String {
+        match side {
+            None => optional(None, names),
+            Some(Self::Value(value)) => optional(Some(value), names),
+            Some(Self::Object(name)) => clean(name),
+        }
+    }
+
+    fn json(&self) -> Json {
+        match self {
+            Self::Value(value) => value_json(value),
+            Self::Object(name) => json!(name),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -81,7 +106,9 @@ impl Parity {
         for part in [Part::Cleared, Part::Held, Part::Skipped] {
             view.rows.each(part, Order::Execution, &mut |row| {
                 match row {
-                    PlanRow::Action(action, _) => parity.action(action, job),
+                    PlanRow::Action(action, _) => {
+                        parity.action(action, job, Names::Rows(view.rows))
+                    }
                     PlanRow::Skipped(skipped) => parity.skipped(skipped),
                 }
                 Ok(())
@@ -124,7 +151,7 @@ impl Parity {
         }
     }
 
-    fn action(&mut self, action: &Action, job: &Job) {
+    fn action(&mut self, action: &Action, job: &Job, names: Names<'_>) {
         let subject = &action.subject;
         if differs_in_scope(&action.operation) {
             self.differing.insert((subject.kind, subject.key));
@@ -132,7 +159,8 @@ impl Parity {
         let rules = job.rules(subject.kind);
         let mut values = |changes: &[Change]| {
             for change in changes {
-                let sides = (change.old.clone(), change.new.clone());
+                let side = |value: &Option<Value>| value.clone().map(Side::Value);
+                let sides = (side(&change.old), side(&change.new));
                 self.difference(&rules.mappings, action, &change.path, 1, sides);
             }
         };
@@ -140,22 +168,26 @@ impl Parity {
             Operation::Adopt { changes, .. }
             | Operation::Update { changes }
             | Operation::Enable { changes } => values(changes),
-            Operation::SetReference { path, old: _, new } => {
-                let wanted = match new {
-                    Pointer::To(_) | Pointer::Added(_) => Some(Value::text("another object")),
-                    Pointer::Cleared(_) => None,
-                };
-                self.difference(&rules.mappings, action, path, 1, (None, wanted));
+            Operation::SetReference { path, old, new } => {
+                let held = old.as_ref().map(|held| Side::Object(names.held(held)));
+                let wanted = new.referenced();
+                let wanted = wanted.map(|one| Side::Object(names.label(one.key)));
+                self.difference(&rules.mappings, action, path, 1, (held, wanted));
             }
             Operation::AddMembers { members } | Operation::RemoveMembers { members, .. } => {
-                let path = rules
-                    .mappings
-                    .iter()
-                    .find(|mapping| mapping.target.is_members());
-                if let Some(path) = path.map(|mapping| mapping.target.clone()) {
-                    let times = members.len() as u64;
-                    let words = Value::text(format!("{} {times}", action.as_str()));
-                    self.difference(&rules.mappings, action, &path, times, (None, Some(words)));
+                let mut mappings = rules.mappings.iter();
+                let Some(mapping) = mappings.find(|mapping| mapping.target.is_members()) else {
+                    return;
+                };
+                let is_added = matches!(action.operation, Operation::AddMembers { .. });
+                for member in members {
+                    let member = Some(Side::Object(names.label(member.key)));
+                    let sides = if is_added {
+                        (None, member)
+                    } else {
+                        (member, None)
+                    };
+                    self.difference([mapping], action, &mapping.target, 1, sides);
                 }
             }
             Operation::Create { .. }
@@ -177,7 +209,7 @@ impl Parity {
         action: &Action,
         path: &TargetPath,
         times: u64,
-        (held, wanted): (Option<Value>, Option<Value>),
+        (held, wanted): (Option<Side>, Option<Side>),
     ) {
         let subject = &action.subject;
         let one = self.mappings.entry((subject.kind, path.clone()));
@@ -322,8 +354,8 @@ pub(crate) fn text(
                 out,
                 "    {}: {} in the target, this job writes {}",
                 clean(label),
-                optional(held.as_ref(), names),
-                optional(wanted.as_ref(), names)
+                Side::text(held.as_ref(), names),
+                Side::text(wanted.as_ref(), names)
             )?;
         }
     }
@@ -362,8 +394,8 @@ pub(crate) fn entry(view: &PlanView<'_>, parity: &Parity) -> Json {
         let first = one.first.iter().map(|example| {
             json!({
                 "object": example.label,
-                "held": example.held.as_ref().map(value_json),
-                "wanted": example.wanted.as_ref().map(value_json),
+                "held": example.held.as_ref().map(Side::json),
+                "wanted": example.wanted.as_ref().map(Side::json),
             })
         });
         json!({

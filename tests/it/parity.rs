@@ -66,18 +66,29 @@ async fn nothing_to_change_is_the_proof_and_a_difference_names_its_mapping() {
     rig.configure(
         "[[jobs.users.mappings]]\ntarget = \"title\"\nexpression = 'Append([jobTitle], \" 2\")'\n",
     );
-    rig.joiner("jane");
+    let jane = rig.joiner("jane");
+    let someone = rig.tenant().users_in_scope().into_iter().next().unwrap();
+    rig.tenant().set_manager(someone, Some(jane));
+    let group = rig.tenant().groups_in_scope().into_iter().next().unwrap();
+    rig.tenant().add_members(group, &[jane]);
     rig.sandbox
         .target
         .create_user(&json!({ "userName": "leftover", "active": true }));
     let differs = parity(&rig).await;
     assert_eq!(differs["equal"], false);
-    let mapping = &differs["mappings"][0];
-    assert_eq!(mapping["attribute"], "title", "{differs:#}");
+    let mut mappings = differs["mappings"].as_array().unwrap().iter();
+    let mapping = mappings.find(|one| one["attribute"] == "title").unwrap();
     assert_eq!(mapping["mapping"], EXPRESSION);
     let first = &mapping["first"][0];
     let held = first["held"].as_str().unwrap();
     assert_eq!(first["wanted"], format!("{held} 2"), "{differs:#}");
+    for (attribute, mapping) in [("manager", "manager"), ("members", "members")] {
+        let mut mappings = differs["mappings"].as_array().unwrap().iter();
+        let one = mappings.find(|one| one["attribute"].as_str().unwrap().ends_with(attribute));
+        let one = one.unwrap_or_else(|| panic!("{attribute}: {differs:#}"));
+        assert_eq!(one["mapping"], format!("source = \"{mapping}\""));
+        assert_eq!(one["first"][0]["wanted"], "jane@contoso.com", "{differs:#}");
+    }
     assert_eq!(differs["others"][0]["what"], "create");
     assert_eq!(differs["others"][0]["first"], json!(["jane@contoso.com"]));
     assert_eq!(differs["strangers"], 1, "{differs:#}");

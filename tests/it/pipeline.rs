@@ -28,6 +28,23 @@ async fn checkout() -> Rig {
     rig
 }
 
+/// Runs a command as a pipeline does; `false`: the pipeline ends there.
+fn in_shell(rig: &Rig, command: &str) -> bool {
+    let program = Path::new(env!("CARGO_BIN_EXE_entrain"));
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut path = program.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(folders);
+    let status = Command::new("bash")
+        .args(["-e", "-c", command])
+        .current_dir(rig.path(""))
+        .env("PATH", path)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .status();
+    status.unwrap().success()
+}
+
 /// Adds lines to the configuration at hand.
 fn change(rig: &Rig, lines: &str) {
     rig.edit(|text| format!("{text}\n{lines}\n"));
@@ -185,11 +202,22 @@ async fn the_examples_for_pipelines_are_yaml_and_their_commands_work() {
             .filter(|text| text.starts_with("entrain "))
             .collect();
         assert_eq!(commands.len(), 2, "{commands:?}");
-        for command in commands {
-            let arguments: Vec<&str> = command.split_whitespace().skip(1).collect();
-            rig.run(&arguments).await.expect(0);
+        for command in &commands {
+            assert!(in_shell(&rig, command), "{command}");
         }
         assert!(read(&rig, "comment.md").contains("Plan of"));
+        // What would fail is in the comment, and keeps it from nobody.
+        change(
+            &rig,
+            "[[jobs.users.mappings]]\ntarget = \"userName\"\nsource = \"faxNumber\"\nmatch = 1",
+        );
+        fs::remove_file(rig.path("comment.md")).unwrap();
+        assert!(in_shell(&rig, commands[1]));
+        let comment = read(&rig, "comment.md");
+        assert!(comment.to_lowercase().contains("fail"), "{comment}");
+        // What is wrong with the configuration ends the pipeline.
+        change(&rig, "unknown = true");
+        assert!(!in_shell(&rig, commands[1]));
         assert!(!document.to_string().contains("secrets."), "no secret");
     }
 }
