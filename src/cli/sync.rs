@@ -57,8 +57,9 @@ pub(super) async fn sync(
                 let request = Request::cycle(job, &options, Look::of(output));
                 (job.rules.name.clone(), request)
             });
-            let handed = Handed::over(output, &config, requests.collect())?;
+            // First: what began before the reports is not in them.
             let reports = Reports::begin_done(&wanted, scheduler::now())?;
+            let handed = Handed::over(output, &config, requests.collect())?;
             return Ok(handed_over(output, &config, handed, reports).await?.exit);
         }
         session => session?,
