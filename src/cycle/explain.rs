@@ -84,10 +84,8 @@ pub(crate) async fn explain(
         groups.retain(|one| one.sent);
     }
 
-    let mut protected = BTreeSet::new();
-    if rules.safety.is_protected(&candidate.object) {
-        protected.insert(key);
-    }
+    let is_protected = rules.safety.is_protected(&candidate.object);
+    let protected = BTreeSet::from_iter(is_protected.then_some(key));
     let mut found = BTreeSet::new();
     if rules.safety.only_created {
         found.extend(store.adopted_links(&name)?);

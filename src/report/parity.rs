@@ -107,7 +107,7 @@ impl Parity {
             view.rows.each(part, Order::Execution, &mut |row| {
                 match row {
                     PlanRow::Action(action, _) => {
-                        parity.action(action, job, Names::Rows(view.rows))
+                        parity.action(action, job, Names::Rows(view.rows));
                     }
                     PlanRow::Skipped(skipped) => parity.skipped(skipped),
                 }

@@ -256,18 +256,21 @@ pub(super) enum SignIn {
         user: Typed<String>,
         passwords: Vec<ExpiringSecret>,
     },
-    OAuth {
-        token_url: Typed<String>,
-        client_id: Typed<String>,
-        secrets: Vec<ExpiringSecret>,
-        scope: Option<Typed<String>>,
-        audience: Option<Typed<String>>,
-        authentication: Option<Typed<String>>,
-    },
+    OAuth(Box<OAuth>),
     Entra {
         scope: Typed<String>,
     },
     Headers,
+}
+
+#[derive(Debug)]
+pub(super) struct OAuth {
+    pub(super) token_url: Typed<String>,
+    pub(super) client_id: Typed<String>,
+    pub(super) secrets: Vec<ExpiringSecret>,
+    pub(super) scope: Option<Typed<String>>,
+    pub(super) audience: Option<Typed<String>>,
+    pub(super) authentication: Option<Typed<String>>,
 }
 
 /// What look-ups may filter by: one list for users and groups, or one for each.

@@ -3,7 +3,7 @@
 use figment::value::Value;
 
 use super::credential::{certificate, each, expiring};
-use super::{Access, ExpiringSecret, Filterable, SignIn, Target};
+use super::{Access, ExpiringSecret, Filterable, OAuth, SignIn, Target};
 use crate::config::keys::{ACCESS, SECTIONS, SIGN_IN};
 use crate::config::knobs::KNOBS;
 use crate::config::problem::Log;
@@ -87,14 +87,14 @@ fn oauth(table: &Table, log: &mut Log) -> Option<SignIn> {
     let scope = table.text("scope", log);
     let audience = table.text("audience", log);
     let authentication = table.text("authentication", log);
-    Some(SignIn::OAuth {
+    Some(SignIn::OAuth(Box::new(OAuth {
         token_url: token_url?,
         client_id: client_id?,
         secrets: secrets?,
         scope,
         audience,
         authentication,
-    })
+    })))
 }
 
 fn entra(table: &Table, log: &mut Log) -> Option<SignIn> {

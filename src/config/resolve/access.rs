@@ -60,14 +60,15 @@ pub(super) fn resolve_access(typed: &file::Access, folder: &Path, log: &mut Log)
                     passwords,
                 })
         }
-        file::SignIn::OAuth {
-            token_url,
-            client_id,
-            secrets,
-            scope,
-            audience,
-            authentication,
-        } => {
+        file::SignIn::OAuth(typed) => {
+            let file::OAuth {
+                token_url,
+                client_id,
+                secrets,
+                scope,
+                audience,
+                authentication,
+            } = &**typed;
             let token_url = web_address(token_url, log);
             let secrets = all(Purpose::Other, secrets, folder, log);
             let authentication = authentication.as_ref();

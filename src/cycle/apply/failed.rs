@@ -105,10 +105,8 @@ impl Applier<'_> {
                 failure.message
             );
         }
-        if let Some(words) = self.learn_of_member(&action, &failure, error).await {
-            failure.message = format!("{}; {words}", failure.message);
-        }
-        if let Some(words) = not_gone {
+        let learned = self.learn_of_member(&action, &failure, error).await;
+        for words in learned.into_iter().chain(not_gone) {
             failure.message = format!("{}; {words}", failure.message);
         }
         if error.is_stop() {

@@ -3,7 +3,7 @@
 use super::{clean, key, name, number, quoted, verb_word};
 use crate::engine::filter::ClauseFailure;
 use crate::engine::mapping::AttributeError;
-use crate::engine::model::{Key, ObjectKind, Via};
+use crate::engine::model::{Key, ObjectKind, TargetId, Via};
 use crate::engine::plan::{
     Referenced, RemovalClass, Skipped, Why, WhyLeft, WhyMember, WhyOut, WhyRemoved,
 };
@@ -155,6 +155,17 @@ fn holder(key: Key, names: Names<'_>) -> String {
     }
 }
 
+/// What links an account to the user whose it is.
+fn relink(kind: ObjectKind, target: &TargetId) -> String {
+    match kind {
+        ObjectKind::User => format!(
+            "; if it is the account of this user, run: entrain links relink JOB USER {}",
+            clean(target.as_str())
+        ),
+        ObjectKind::Group => String::new(),
+    }
+}
+
 /// Why an object is skipped: a plain sentence without a full stop.
 pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
     match why {
@@ -192,20 +203,13 @@ pub(crate) fn why(why: &Why, kind: ObjectKind, names: Names<'_>) -> String {
                 key(wanted, names),
             )
         }
-        Why::Taken { key: wanted, target, by } => {
-            let target = clean(target.as_str());
-            let remedy = match kind {
-                ObjectKind::User => format!(
-                    "; if it is the account of this user, run: entrain links relink JOB USER {target}"
-                ),
-                ObjectKind::Group => String::new(),
-            };
-            format!(
-                "the target object that has {} (id {target}) is linked to {} already{remedy}",
-                key(wanted, names),
-                holder(*by, names)
-            )
-        }
+        Why::Taken { key: wanted, target, by } => format!(
+            "the target object that has {} (id {}) is linked to {} already{}",
+            key(wanted, names),
+            clean(target.as_str()),
+            holder(*by, names),
+            relink(kind, target)
+        ),
         Why::DuplicateSource { key: wanted, other } => format!(
             "{} has {} too, but it must be unique in the target: change one of them, or match by \
              another attribute",

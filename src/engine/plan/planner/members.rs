@@ -116,7 +116,7 @@ impl Planner<'_> {
         if wanted && self.job.one_group_each && member.kind == ObjectKind::User {
             self.memberships.add(group, member.key);
         }
-        let chunk = self.member_chunk;
+        let chunk = self.carrying.members;
         let is_there = member.sent == SentMember::Yes && !self.enabled.contains(&member.key);
         let Some(group) = &mut self.group else { return };
         let mut draft = None;

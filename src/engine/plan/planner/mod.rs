@@ -141,6 +141,14 @@ impl Reading {
     }
 }
 
+/// How members are sent.
+struct Carrying {
+    /// That one request carries.
+    members: usize,
+    /// The target takes no group without members.
+    with_group: bool,
+}
+
 pub(crate) struct Planner<'a> {
     job: &'a Job,
     environment: Environment<'a>,
@@ -159,10 +167,7 @@ pub(crate) struct Planner<'a> {
     deletes: Deletes,
     /// Users whose accounts are due to be deleted.
     ripe: BTreeMap<Key, Ripe>,
-    /// Members that one request carries.
-    member_chunk: usize,
-    /// The target takes no group without members.
-    creates_with_member: bool,
+    carrying: Carrying,
     decisions: Vec<Decision>,
     /// Of the objects that are decided now: creates are carried out in this order.
     rank: u32,
@@ -240,8 +245,10 @@ impl<'a> Planner<'a> {
             found: BTreeSet::new(),
             deletes: Deletes::Go,
             ripe: BTreeMap::new(),
-            member_chunk: member_chunk.max(1),
-            creates_with_member: false,
+            carrying: Carrying {
+                members: member_chunk.max(1),
+                with_group: false,
+            },
             decisions: Vec::new(),
             rank: 0,
             fates: Fates::default(),
@@ -268,7 +275,7 @@ impl<'a> Planner<'a> {
 
     /// Groups are created with a member, where the target takes none without.
     pub(crate) fn creating_with_member(mut self, yes: bool) -> Self {
-        self.creates_with_member = yes;
+        self.carrying.with_group = yes;
         self
     }
 

@@ -504,7 +504,7 @@ impl Planner<'_> {
         // may free a name.
         let create = Draft::new(action, self.rank + 1);
         match self.groups.get_mut(&object.key) {
-            Some(group) if self.creates_with_member => group.create_with_member(create),
+            Some(group) if self.carrying.with_group => group.create_with_member(create),
             Some(_) | None => self.act(create),
         }
     }
