@@ -430,11 +430,12 @@ impl Error {
         matches!(self, Self::Refused { exchange, .. } if matches!(exchange.status, Some(406 | 415)))
     }
 
-    /// Whether a read may have failed because of a parameter such as `count`, and not because of a filter.
+    /// Whether a read may have failed because of a parameter such as `count`, and not because of a filter. Not
+    /// implemented (501) is the operation, not a parameter of it.
     pub(super) fn may_be_about_parameters(&self) -> bool {
         matches!(self, Self::Refused { exchange, message, .. }
             if exchange.method == Method::GET && !message.is_scim_type("invalidFilter"))
-            && matches!(self.counted_status(), Some(400 | 422 | 500 | 501))
+            && matches!(self.counted_status(), Some(400 | 422 | 500))
     }
 
     /// Whether it may also be the target's own trouble.
