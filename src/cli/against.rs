@@ -101,7 +101,7 @@ impl Other {
             let Some(job) = config.jobs.iter().find(|one| one.rules.name == *job) else {
                 continue;
             };
-            let planned = cycles::one(output, &agent, interrupt, job, options).await?;
+            let planned = cycles::plan(output, &agent, interrupt, job, options).await?;
             let rows = agent.rows_of(planned.cycle, key)?;
             plans.insert(job.rules.name.clone(), (planned.cycle, rows));
         }

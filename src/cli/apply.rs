@@ -14,7 +14,7 @@ use super::reports::{Reports, Wanted, expect_each};
 use super::saved::SavedPlan;
 use super::session::Session;
 use super::sync::{Printed, Printer, render};
-use super::{args, load, operator, saved, sync};
+use super::{args, cycles, load, operator, saved, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Expected, Options};
 use crate::engine::model::JobName;
@@ -133,7 +133,7 @@ async fn alone(
             saved: Some(Arc::new(expected)),
             ..plan.options()
         };
-        let ended = sync::one(output, agent, interrupt, job, &options).await;
+        let ended = cycles::run(output, agent, interrupt, job, &options).await;
         printer.reports.last_cycle(store, config, &job.rules.name)?;
         let ended = match ended {
             Ok(summary) => {

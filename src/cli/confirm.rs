@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
-/// Whether a person at the terminal says yes. Nobody is asked where there is none.
+/// Whether a person at the terminal says yes. Where there is none, no question is put.
 pub(super) fn confirmed() -> io::Result<bool> {
     if !io::stdin().is_terminal() {
         return Ok(false);

@@ -14,7 +14,7 @@ use super::progress::{Bars, Follower};
 use crate::config::Job;
 use crate::cycle::{self, Agent, Due, Options, Planned};
 use crate::engine::model::JobName;
-use crate::engine::summary::Progress;
+use crate::engine::summary::{Progress, Summary};
 
 /// What a cycle of one job gets.
 pub(super) struct Start {
@@ -95,15 +95,40 @@ impl<T: Send + 'static> Cycles<T> {
 }
 
 /// Plans one job with a progress bar.
-pub(super) async fn one(
+pub(super) async fn plan(
     output: Output,
     agent: &Agent,
     interrupt: &Interrupt,
     job: &Job,
     options: &Options,
 ) -> anyhow::Result<Planned> {
+    with_bar(output, interrupt, job, async |progress| {
+        agent.plan(job, options, &progress, agent.due(job)).await
+    })
+    .await
+}
+
+/// Runs one cycle with a progress bar.
+pub(super) async fn run(
+    output: Output,
+    agent: &Agent,
+    interrupt: &Interrupt,
+    job: &Job,
+    options: &Options,
+) -> anyhow::Result<Summary> {
+    with_bar(output, interrupt, job, async |progress| {
+        agent.run(job, options, &progress, agent.due(job)).await
+    })
+    .await
+}
+
+async fn with_bar<T>(
+    output: Output,
+    interrupt: &Interrupt,
+    job: &Job,
+    work: impl AsyncFnOnce(watch::Sender<Progress>) -> Result<T, cycle::Error>,
+) -> anyhow::Result<T> {
     let bars = Bars::new(output);
     let (progress, _follower) = bars.follow(&job.rules.name);
-    let planning = Box::pin(agent.plan(job, options, &progress, agent.due(job)));
-    Ok(interrupt.guard(planning).await??)
+    Ok(interrupt.guard(Box::pin(work(progress))).await??)
 }

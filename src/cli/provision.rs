@@ -17,7 +17,6 @@ use super::load;
 use super::output::{Look, Output};
 use super::rows::LedgerRows;
 use super::session::Session;
-use super::sync;
 use super::usage::Usage;
 use crate::config::{Config, Job};
 use crate::cycle::{self, Only, Options};
@@ -65,10 +64,10 @@ pub(super) async fn provision(
         }) => {
             if arguments.dry_run {
                 control::compare(output, store, [job])?;
-                let planned = cycles::one(output, agent, interrupt, job, &options).await?;
+                let planned = cycles::plan(output, agent, interrupt, job, &options).await?;
                 (store, planned.cycle, Exit::of_plan(&planned, false))
             } else {
-                let summary = sync::one(output, agent, interrupt, job, &options).await?;
+                let summary = cycles::run(output, agent, interrupt, job, &options).await?;
                 (store, summary.cycle, Exit::of(summary.health()))
             }
         }

@@ -10,16 +10,14 @@ use super::args;
 use super::control::{self, Handed, Request};
 use super::cycles::{Cycles, Start};
 use super::exit::Exit;
-use super::interrupt::Interrupt;
 use super::load;
 use super::output::{Look, Output, StandardOutput};
-use super::progress::Bars;
 use super::reports::{Reports, Wanted};
 use super::rows::LedgerRows;
 use super::session::Session;
 use super::wrap::Wrapped;
 use crate::config::{Config, Job};
-use crate::cycle::{Agent, Options};
+use crate::cycle::Options;
 use crate::engine::model::JobName;
 use crate::engine::redact::Redactions;
 use crate::engine::summary::{ReadBack, Summary};
@@ -237,18 +235,4 @@ impl<'a> Printer<'a> {
         }
         Ok(self.printed)
     }
-}
-
-/// One cycle with its progress bar.
-pub(super) async fn one(
-    output: Output,
-    agent: &Agent,
-    interrupt: &Interrupt,
-    job: &Job,
-    options: &Options,
-) -> anyhow::Result<Summary> {
-    let bars = Bars::new(output);
-    let (progress, _follower) = bars.follow(&job.rules.name);
-    let cycle = Box::pin(agent.run(job, options, &progress, agent.due(job)));
-    Ok(interrupt.guard(cycle).await??)
 }

@@ -59,7 +59,7 @@ pub(super) struct Shared {
 pub(super) struct Busy {
     cycle: Arc<sync::Mutex<()>>,
     look: Arc<sync::Mutex<()>>,
-    /// A cycle ended, whoever requested it.
+    /// A cycle ended, at the request of the schedule or of an operator.
     ended: Arc<Notify>,
 }
 
@@ -87,7 +87,7 @@ impl Shared {
         busy.entry(job.clone()).or_default().clone()
     }
 
-    /// Told whenever a cycle of the job ends.
+    /// Notified when a cycle of the job ends.
     pub(super) fn ends(&self, job: &JobName) -> Arc<Notify> {
         self.busy(job).ended
     }

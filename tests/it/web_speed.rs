@@ -12,7 +12,7 @@ use crate::web::{Site, serve_page};
 /// The slowest answer of a hundred may take so long.
 const MOST: Duration = Duration::from_millis(50);
 
-/// As long as they are not optimized, and other tests run beside: a page that waits for the cycle takes longer.
+/// Not optimized, and while other tests run: a page that waits for the cycle takes longer.
 const MOST_BESIDE: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use play::{Joined, Renamed};
 
 use super::args;
+use super::cycles;
 use super::exit::Exit;
 use super::interrupt::Interrupt;
 use super::load;
@@ -22,7 +23,6 @@ use super::output::Output;
 use super::plan::view;
 use super::rows::LedgerRows;
 use super::usage::Usage;
-use super::{cycles, sync};
 use crate::config::{Config, Job};
 use crate::cycle::{Agent, Options};
 use crate::engine::model::JobName;
@@ -292,7 +292,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     async fn cycle<W: Write>(&self, story: &mut Story<'_, W>) -> anyhow::Result<Summary> {
         let options = Options::default();
-        let cycle = sync::one(story.output, self.agent, self.interrupt, self.job, &options);
+        let cycle = cycles::run(story.output, self.agent, self.interrupt, self.job, &options);
         let summary = cycle.await?;
         story.summary(&summary)?;
         ensure!(
@@ -311,7 +311,7 @@ impl Stage<'_> {
             scheduler::now,
         )?;
         let options = Options::default();
-        let planning = cycles::one(story.output, &agent, self.interrupt, self.job, &options);
+        let planning = cycles::plan(story.output, &agent, self.interrupt, self.job, &options);
         let planned = planning.await?;
         let rules = &self.job.rules;
         let rows = LedgerRows::new(&state, planned.cycle, Redactions::of(rules));
